@@ -4,5 +4,24 @@
 //!
 //! A module imports only from those below its own line.
 
+mod kafka;
+pub use kafka::{ConnectError, Kafka};
+
+mod cluster;
+pub use cluster::ClusterError;
+
+mod wire;
+pub use wire::{Address, ErrorCode, InvalidAddress, Remedy, WireError};
+
+mod config;
+pub use config::{ConfigError, Properties};
+
+#[doc(hidden)]
+pub mod batch;
+
 mod model;
-pub use model::{Header, IsolationLevel, OffsetSpec, Payload, Record, Timestamp, TimestampType, TopicId, TopicPartition};
+pub use model::{
+    Header, IsolationLevel, OffsetSpec, Payload, Record, Timestamp, TimestampType, TopicId, TopicPartition,
+};
+
+mod time;

@@ -1,0 +1,210 @@
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::time::Instant;
+
+use crate::{
+    model::TopicId,
+    wire::{Address, ErrorCode, messages::MetadataResponse},
+};
+
+/// What this client knows of the cluster: a picture that is replaced, never changed.
+#[derive(Debug, Clone)]
+pub(crate) struct Snapshot {
+    /// Counts refreshes; 0 is the empty picture before the first.
+    pub(crate) version: u64,
+    pub(crate) taken: Instant,
+    pub(crate) cluster_id: Option<Arc<str>>,
+    pub(crate) controller: Option<i32>,
+    pub(crate) brokers: HashMap<i32, Broker>,
+    pub(crate) topics: HashMap<Arc<str>, Arc<Topic>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Broker {
+    pub(crate) id: i32,
+    pub(crate) address: Address,
+    pub(crate) rack: Option<Arc<str>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Topic {
+    pub(crate) name: Arc<str>,
+    /// Zero where the broker knows no ids.
+    pub(crate) id: TopicId,
+    pub(crate) error: ErrorCode,
+    pub(crate) internal: bool,
+    /// By partition number. Dense: a number that the answer leaves out stands here without a leader.
+    pub(crate) partitions: Vec<Partition>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Partition {
+    pub(crate) index: i32,
+    pub(crate) error: ErrorCode,
+    /// `None` while there is none: the partition waits, it is not an error.
+    pub(crate) leader: Option<i32>,
+    /// −1 where the broker tells none.
+    pub(crate) leader_epoch: i32,
+    pub(crate) replicas: Vec<i32>,
+    pub(crate) isr: Vec<i32>,
+    pub(crate) offline: Vec<i32>,
+}
+
+/// The most partitions that one topic is believed to have; an answer that numbers one higher is not believed.
+const MAX_PARTITIONS: i32 = 200_000;
+
+impl Snapshot {
+    pub(crate) fn empty(now: Instant) -> Self {
+        Snapshot {
+            version: 0,
+            taken: now,
+            cluster_id: None,
+            controller: None,
+            brokers: HashMap::new(),
+            topics: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn topic(&self, name: &str) -> Option<&Arc<Topic>> {
+        self.topics.get(name)
+    }
+
+    pub(crate) fn partition(&self, topic: &str, index: i32) -> Option<&Partition> {
+        self.topics.get(topic)?.partitions.get(usize::try_from(index).ok()?)
+    }
+
+    /// The name under which a topic id is known.
+    pub(crate) fn topic_by_id(&self, id: TopicId) -> Option<&Arc<Topic>> {
+        self.topics.values().find(|topic| topic.id == id)
+    }
+
+    /// The next picture: what the answer says, but for leaders that it knows less well than this one.
+    ///
+    /// Topics that the answer leaves out are kept only if `keep_others`.
+    pub(crate) fn next(&self, answer: &MetadataResponse, keep_others: bool, now: Instant) -> Snapshot {
+        let brokers = answer.brokers.iter().filter_map(|b| {
+            let port = u16::try_from(b.port).ok()?;
+            let rack = b.rack.as_ref().map(|r| Arc::from(r.as_str()));
+            Some((b.node_id, Broker { id: b.node_id, address: Address::new(b.host.as_str(), port), rack }))
+        });
+        let mut topics = if keep_others { self.topics.clone() } else { HashMap::new() };
+        for topic in &answer.topics {
+            // Deleted while asked for by id: there is no name to file it under.
+            let Some(name) = topic.name.as_ref().map(|n| n.as_str()) else { continue };
+            let (name, known) = match self.topics.get_key_value(name) {
+                Some((name, topic)) => (Arc::clone(name), Some(topic)),
+                None => (Arc::from(name), None),
+            };
+            let id = TopicId::from(topic.topic_id);
+            let known = known.filter(|known| known.id == id);
+            let mut partitions: Vec<Partition> = Vec::new();
+            for answered in &topic.partitions {
+                if !(0..MAX_PARTITIONS).contains(&answered.partition_index) {
+                    continue;
+                }
+                while partitions.len() <= answered.partition_index as usize {
+                    partitions.push(Partition::unknown(partitions.len() as i32));
+                }
+                let slot = &mut partitions[answered.partition_index as usize];
+                *slot = Partition {
+                    index: answered.partition_index,
+                    error: ErrorCode::new(answered.error_code),
+                    leader: (answered.leader_id >= 0).then_some(answered.leader_id),
+                    leader_epoch: answered.leader_epoch,
+                    replicas: answered.replica_nodes.clone(),
+                    isr: answered.isr_nodes.clone(),
+                    offline: answered.offline_replicas.clone(),
+                };
+                // Brokers learn of elections at different times: an older epoch never replaces a newer one (KIP-320).
+                let newer = known.and_then(|k| k.partitions.get(slot.index as usize));
+                if let Some(newer) = newer.filter(|k| k.leader_epoch > slot.leader_epoch && slot.leader_epoch >= 0) {
+                    *slot = newer.clone();
+                }
+            }
+            let error = ErrorCode::new(topic.error_code);
+            let next = Topic { name: Arc::clone(&name), id, error, internal: topic.is_internal, partitions };
+            topics.insert(name, Arc::new(next));
+        }
+        Snapshot {
+            version: self.version + 1,
+            taken: now,
+            cluster_id: answer.cluster_id.as_ref().map(|id| Arc::from(id.as_str())),
+            controller: (answer.controller_id >= 0).then_some(answer.controller_id),
+            brokers: brokers.collect(),
+            topics,
+        }
+    }
+}
+
+impl Topic {
+    /// Whether every partition has a leader, so that nothing has to be asked again soon.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.error == ErrorCode::NONE
+            && !self.partitions.is_empty()
+            && self.partitions.iter().all(|p| p.leader.is_some())
+    }
+}
+
+impl Partition {
+    fn unknown(index: i32) -> Self {
+        Partition {
+            index,
+            error: ErrorCode::LEADER_NOT_AVAILABLE,
+            leader: None,
+            leader_epoch: -1,
+            replicas: Vec::new(),
+            isr: Vec::new(),
+            offline: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_answers::*;
+
+    use super::*;
+
+    mod kafka_answers {
+        use crate::wire::messages::{MetadataResponse, message, metadata_response::*};
+
+        pub(super) fn answer(id: u8, partitions: &[(i32, i32, i32)]) -> MetadataResponse {
+            message!(MetadataResponse {
+                topics: vec![message!(MetadataResponseTopic {
+                    name: Some("t".into()),
+                    topic_id: crate::model::TopicId([id; 16]).into(),
+                    partitions: partitions
+                        .iter()
+                        .map(|(index, leader, epoch)| message!(MetadataResponsePartition {
+                            partition_index: *index,
+                            leader_id: *leader,
+                            leader_epoch: *epoch,
+                        }))
+                        .collect(),
+                })],
+            })
+        }
+    }
+
+    #[test]
+    fn an_older_leader_epoch_never_replaces_a_newer() {
+        let now = Instant::now();
+        let first = Snapshot::empty(now).next(&answer(1, &[(0, 1, 5), (1, 1, 5)]), true, now);
+        let second = first.next(&answer(1, &[(0, 2, 4), (1, 2, 6)]), true, now);
+        assert_eq!(second.partition("t", 0).unwrap().leader, Some(1));
+        assert_eq!(second.partition("t", 1).unwrap().leader, Some(2));
+        // A topic made anew starts its epochs anew.
+        let third = second.next(&answer(2, &[(0, 3, 0)]), true, now);
+        assert_eq!(third.partition("t", 0).unwrap().leader, Some(3));
+        assert_eq!(third.version, 3);
+    }
+
+    #[test]
+    fn gaps_and_absurd_numbers_do_no_harm() {
+        let now = Instant::now();
+        let snapshot = Snapshot::empty(now).next(&answer(1, &[(2, -1, 0), (i32::MAX, 1, 0), (-1, 1, 0)]), true, now);
+        let topic = snapshot.topic("t").unwrap();
+        assert_eq!(topic.partitions.len(), 3);
+        assert!(topic.partitions.iter().all(|p| p.leader.is_none()) && !topic.is_complete());
+    }
+}

@@ -1,0 +1,78 @@
+use std::sync::Arc;
+
+use crate::{
+    cluster::{Cluster, ClusterError},
+    config::{CLIENT_KEYS, ClientConfig, ConfigError, Properties, apply, reject_unknown},
+};
+
+/// The one handle on a Kafka cluster: what producers, consumers and admins are made from.
+///
+/// Cloning is cheap. Each client made from it has connections of its own.
+#[derive(Debug, Clone)]
+pub struct Kafka {
+    config: Arc<ClientConfig>,
+    properties: Arc<Properties>,
+    cluster: Arc<Cluster>,
+}
+
+/// What can go wrong in [`Kafka::connect`].
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// A setting that cannot be.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The cluster does not answer.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+}
+
+impl Kafka {
+    /// Connects to a cluster of which `servers` (as in `"localhost:9092"`, more of them separated by commas) name at
+    /// least one broker, with defaults for everything else.
+    ///
+    /// # Errors
+    /// When a server is no `host:port`, or none of them answers as a Kafka broker.
+    pub async fn connect(servers: &str) -> Result<Kafka, ConnectError> {
+        Self::with_properties(Properties::from_iter([("bootstrap.servers", servers)])).await
+    }
+
+    /// Connects with settings by their Kafka names. Those of producers and consumers are taken too, as defaults for
+    /// the clients made from this handle.
+    ///
+    /// # Errors
+    /// As [`connect`](Kafka::connect), and for an unknown name or a bad value.
+    pub async fn with_properties(properties: Properties) -> Result<Kafka, ConnectError> {
+        let known: Vec<&'static str> = known_keys().collect();
+        reject_unknown(&properties, &known)?;
+        let mut config = ClientConfig::default();
+        apply(&mut config, CLIENT_KEYS, &properties)?;
+        if config.bootstrap_servers.is_empty() {
+            let what = "name at least one broker, as in localhost:9092";
+            return Err(ConfigError::Missing { key: "bootstrap.servers", what }.into());
+        }
+        let cluster = Cluster::new(config.clone());
+        cluster.refresh().await?;
+        Ok(Kafka { config: Arc::new(config), properties: Arc::new(properties), cluster })
+    }
+
+    /// Connects with the settings in the environment: `KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_LINGER_MS` and so on.
+    ///
+    /// # Errors
+    /// As [`with_properties`](Kafka::with_properties). Names that this crate does not know are left alone here.
+    pub async fn from_env() -> Result<Kafka, ConnectError> {
+        let mut properties = Properties::from_env();
+        properties.retain(|key| known_keys().any(|known| known == key));
+        Self::with_properties(properties).await
+    }
+
+    /// A view of the cluster with connections of its own.
+    fn new_cluster(&self) -> Arc<Cluster> {
+        Cluster::new((*self.config).clone())
+    }
+}
+
+/// Every setting's name, of whichever client.
+fn known_keys() -> impl Iterator<Item = &'static str> {
+    CLIENT_KEYS.iter().map(|key| key.name)
+}

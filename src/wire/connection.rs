@@ -1,0 +1,194 @@
+use std::{collections::HashMap, fmt, future::Future, io, sync::Arc, time::Duration};
+
+use rskafka::messenger::{Messenger, RequestError};
+use tokio::{net::TcpStream, time::timeout};
+
+use super::{
+    Address, Api, ErrorCode, WireError,
+    call::{Call, messenger_key, version_range},
+    messages::message,
+    stream::{Ending, Stream},
+};
+
+/// How connections are made.
+#[derive(Debug, Clone)]
+pub(crate) struct ConnectOptions {
+    /// Sent with each request; brokers write it to their logs and quotas go by it.
+    pub(crate) client_id: Arc<str>,
+    /// For the TCP handshake.
+    pub(crate) connect_timeout: Duration,
+    /// For the exchange of versions after it.
+    pub(crate) request_timeout: Duration,
+    /// The largest answer taken, in bytes.
+    pub(crate) max_frame: usize,
+}
+
+/// A connection to one broker, its versions negotiated.
+///
+/// Requests are answered in the order in which they were written, and a request is written when its future is first polled:
+/// to pipeline, poll each once, in order, before awaiting any. The broker acts on a request that was written even if
+/// its future is dropped. The connection is given up when an answer is late or malformed; then every call on it fails.
+pub(crate) struct Connection {
+    address: Address,
+    messenger: Messenger<Stream>,
+    /// The broker's versions by API key.
+    versions: HashMap<i16, (i16, i16)>,
+    ending: Arc<Ending>,
+}
+
+impl Connection {
+    /// Connects and negotiates.
+    pub(crate) async fn open(address: &Address, options: &ConnectOptions) -> Result<Connection, WireError> {
+        let tcp = connect(address, options.connect_timeout)
+            .await
+            .map_err(|source| WireError::Connect { address: address.clone(), source: Arc::new(source) })?;
+        let (stream, ending) = Stream::new(tcp, options.max_frame);
+        let messenger = Messenger::new(stream, options.max_frame, Arc::clone(&options.client_id));
+        let mut connection = Connection { address: address.clone(), messenger, versions: HashMap::new(), ending };
+        let versions = connection.ask_versions(options.request_timeout).await.map_err(|e| connection.not_kafka(e))?;
+        connection.set_versions(versions);
+        Ok(connection)
+    }
+
+    /// Whom to.
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Whether the connection has ended, from either side. Calls on it fail at once.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.ending.reason().is_some()
+    }
+
+    /// The version in which this connection speaks the API.
+    pub(crate) fn version<R: Api>(&self) -> Result<i16, WireError> {
+        let broker = self.versions.get(&R::KEY).copied();
+        broker
+            .filter(|(low, high)| *low <= R::VERSIONS.1 && R::VERSIONS.0 <= *high)
+            .map(|(_, high)| high.min(R::VERSIONS.1))
+            .ok_or(WireError::Unsupported { api: R::NAME, broker, client: R::VERSIONS })
+    }
+
+    /// Sends a request and awaits its answer, for `limit` at most. See the type for order and cancellation.
+    pub(crate) fn call<R: Api>(
+        self: &Arc<Self>,
+        request: R,
+        limit: Duration,
+    ) -> impl Future<Output = Result<R::Answer, WireError>> + Send + use<R> {
+        let this = Arc::clone(self);
+        async move { this.request(request, limit).await }
+    }
+
+    async fn request<R: Api>(&self, request: R, limit: Duration) -> Result<R::Answer, WireError> {
+        self.version::<R>()?;
+        match timeout(limit, self.messenger.request(Call(request))).await {
+            Ok(Ok(answer)) => Ok(answer.body),
+            Ok(Err(error)) => Err(self.failed::<R>(error)),
+            Err(_) => {
+                // The answer may still come, but nobody can say when; and what is behind it waits for it.
+                self.ending.give_up(format!("{} was not answered within {limit:?}", R::NAME));
+                Err(WireError::Timeout { api: R::NAME, address: self.address.clone(), after: limit })
+            }
+        }
+    }
+
+    fn failed<R: Api>(&self, error: RequestError) -> WireError {
+        let (api, address) = (R::NAME, self.address.clone());
+        match error {
+            RequestError::NoVersionMatch { .. } => {
+                WireError::Unsupported { api, broker: self.versions.get(&R::KEY).copied(), client: R::VERSIONS }
+            }
+            RequestError::WriteError(why) => WireError::Encode { api, why: why.to_string() },
+            RequestError::ReadError(_) | RequestError::ReadVersionedError(_) | RequestError::TooMuchData { .. } => {
+                let why = error.to_string();
+                self.ending.give_up(format!("malformed answer to {api}: {why}"));
+                WireError::Malformed { api, address, why }
+            }
+            _ => {
+                self.ending.give_up(error.to_string());
+                WireError::Lost { api, address, why: self.ending.reason().unwrap_or("for no known reason").to_owned() }
+            }
+        }
+    }
+
+    /// Asks for the broker's versions: in the newest form first, in the oldest if the broker does not know that (KIP-511).
+    async fn ask_versions(&mut self, limit: Duration) -> Result<HashMap<i16, (i16, i16)>, WireError> {
+        let mut malformed = None;
+        for version in [3, 0] {
+            self.set_versions(HashMap::from([(18, (version, version))]));
+            let request = message!(kafka_wire::ApiVersionsRequest {
+                client_software_name: env!("CARGO_PKG_NAME").into(),
+                client_software_version: env!("CARGO_PKG_VERSION").into(),
+            });
+            // Not through `request`: a first answer that does not read is no reason to give up here.
+            let answer = match timeout(limit, self.messenger.request(Call(request))).await {
+                Ok(Ok(answer)) => answer.body,
+                Ok(Err(RequestError::ReadVersionedError(why))) => {
+                    malformed = Some(why.to_string());
+                    continue;
+                }
+                Ok(Err(error)) => return Err(self.failed::<kafka_wire::ApiVersionsRequest>(error)),
+                Err(_) => {
+                    self.ending.give_up("ApiVersions was not answered");
+                    return Err(WireError::Timeout { api: "ApiVersions", address: self.address.clone(), after: limit });
+                }
+            };
+            match ErrorCode::new(answer.error_code) {
+                ErrorCode::NONE => {
+                    return Ok(answer.api_keys.iter().map(|k| (k.api_key, (k.min_version, k.max_version))).collect());
+                }
+                code => malformed = Some(format!("it refused ApiVersions: {code}")),
+            }
+        }
+        let why = malformed.unwrap_or_default();
+        self.ending.give_up(why.clone());
+        Err(WireError::Malformed { api: "ApiVersions", address: self.address.clone(), why })
+    }
+
+    fn set_versions(&mut self, mut versions: HashMap<i16, (i16, i16)>) {
+        versions.retain(|_, (low, high)| low <= high);
+        let ranges = versions.iter().map(|(key, (low, high))| (messenger_key(*key), version_range(*low, *high)));
+        self.messenger.override_version_ranges(ranges.collect());
+        self.versions = versions;
+    }
+
+    /// What a failed first exchange says about who is at the other end.
+    fn not_kafka(&self, error: WireError) -> WireError {
+        let address = self.address.clone();
+        match error {
+            WireError::Malformed { why, .. } => WireError::NotKafka { address, why },
+            WireError::Lost { why, .. } if why.starts_with("it ") => WireError::NotKafka { address, why },
+            WireError::Lost { why, api, .. } => {
+                let why = format!("{why}, before it said which versions it speaks (is it a listener for TLS or SASL?)");
+                WireError::Lost { api, address, why }
+            }
+            other => other,
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("address", &self.address).field("ended", &self.ending.reason()).finish()
+    }
+}
+
+/// Tries each address that the name resolves to.
+async fn connect(address: &Address, limit: Duration) -> io::Result<TcpStream> {
+    let connecting = async {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name resolves to no address");
+        for resolved in tokio::net::lookup_host((address.host(), address.port())).await? {
+            match TcpStream::connect(resolved).await {
+                Ok(stream) => {
+                    stream.set_nodelay(true)?;
+                    return Ok(stream);
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    };
+    timeout(limit, connecting)
+        .await
+        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {limit:?}"))))
+}

@@ -1,0 +1,39 @@
+//! The message types of Kafka's own schemas that the layers above build and read.
+//!
+//! They are `#[non_exhaustive]` and have no builders: [`message!`] sets the named fields over the defaults.
+
+pub(crate) use kafka_wire::{
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
+    DescribeConfigsRequest, FetchRequest, FetchResponse, FindCoordinatorRequest, IncrementalAlterConfigsRequest,
+    InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, MetadataResponse, OffsetForLeaderEpochRequest,
+    ProduceResponse,
+};
+pub(crate) use kafka_wire::{
+    create_partitions_request, create_topics_request, delete_records_request, delete_topics_request,
+    describe_configs_request, fetch_request, fetch_response, incremental_alter_configs_request, list_offsets_request,
+    metadata_request, metadata_response, offset_for_leader_epoch_request,
+};
+
+use crate::model::TopicId;
+
+/// `message!(Type { field: value, … })`: a message with these fields set and the schema's defaults elsewhere.
+macro_rules! message {
+    ($($name:ident)::+ { $($field:ident: $value:expr),* $(,)? }) => {{
+        let mut message = <$($name)::+ as Default>::default();
+        $(message.$field = $value;)*
+        message
+    }};
+}
+pub(crate) use message;
+
+impl From<kafka_wire_core::Uuid> for TopicId {
+    fn from(id: kafka_wire_core::Uuid) -> Self {
+        TopicId(id.to_bytes())
+    }
+}
+
+impl From<TopicId> for kafka_wire_core::Uuid {
+    fn from(id: TopicId) -> Self {
+        kafka_wire_core::Uuid::from_bytes(id.0)
+    }
+}

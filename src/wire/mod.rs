@@ -1,0 +1,30 @@
+//! The wire: requests and answers on a connection to one broker.
+//!
+//! This is the only folder that names `rskafka` (framing, correlation ids, header encoding) and `kafka_wire` (message
+//! bodies). Imports: `batch`, `model`.
+//!
+//! In reading order:
+//! - `apis`: the table, one row an API: messages, key, the versions that we speak
+//! - `connection`: [`Connection`], one negotiated connection; a call with a time-out
+//! - `call`: the adaptor between a row of the table and rskafka's `Messenger`
+//! - `produce`: the one request body that we encode ourselves
+//! - `stream`: what the `Messenger` reads and writes: frame checks, one system call a frame, a way to give up
+//! - `address`, `code`, `error`: host and port; the protocol's error codes; what can go wrong here
+
+mod address;
+mod apis;
+mod call;
+mod code;
+mod connection;
+mod error;
+pub(crate) mod messages;
+mod produce;
+mod stream;
+
+pub use address::{Address, InvalidAddress};
+pub use code::{ErrorCode, Remedy};
+pub use error::WireError;
+
+pub(crate) use apis::Api;
+pub(crate) use connection::{ConnectOptions, Connection};
+pub(crate) use produce::{ProducePartition, ProduceRequest, ProduceTopic};
