@@ -1,27 +1,26 @@
-//! stub
-#![allow(missing_docs)]
-#[derive(Debug, Clone, Copy)]
-pub enum Compression {
-    None,
-}
-#[derive(Debug)]
-pub struct SealedBatch(Vec<u8>);
-impl SealedBatch {
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-    pub fn stamp(&mut self, _: i64, _: i16, _: i32, _: bool) {}
-}
-pub struct BatchBuilder(Vec<u8>);
-impl BatchBuilder {
-    pub fn new(v: Vec<u8>) -> Self {
-        Self(v)
-    }
-    pub fn append(&mut self, _: i64, _: Option<&[u8]>, v: Option<&[u8]>, _: &[crate::model::Header<'_>]) -> u32 {
-        self.0.extend_from_slice(v.unwrap());
-        0
-    }
-    pub fn seal(self, _: Compression) -> Result<SealedBatch, ()> {
-        Ok(SealedBatch(self.0))
-    }
-}
+//! Kafka's record batch, version 2, to and from bytes. The hot path: a record is written once and read in place.
+//!
+//! Imports: `model`. Follows the protocol guide, "Record Batch" (KIP-98, KIP-482's varints).
+//!
+//! In reading order:
+//! - `layout`: where the header's fields stand
+//! - `encode`: [`BatchBuilder`], the open batch, and [`SealedBatch`]
+//! - `decode`: [`RecordSet`] over fetched bytes, [`Batch`], its header and checksum
+//! - `records`: [`Records`], the lazy reader of one batch
+//! - `varint`, `crc`, `compression`: the parts
+//! - `error`: [`BatchError`], what bytes can be instead
+
+mod compression;
+mod crc;
+mod decode;
+mod encode;
+mod error;
+mod layout;
+mod records;
+mod varint;
+
+pub use compression::Compression;
+pub use decode::{Batch, ControlRecord, DecodeLimits, RecordSet};
+pub use encode::{BatchBuilder, SealedBatch};
+pub use error::BatchError;
+pub use records::{HeaderView, Headers, RawRecord, RecordView, Records};
