@@ -7,6 +7,8 @@
 mod kafka;
 pub use kafka::{ConnectError, Kafka};
 
+mod accumulate;
+
 mod cluster;
 pub use cluster::ClusterError;
 

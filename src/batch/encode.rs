@@ -167,6 +167,11 @@ impl SealedBatch {
         self.count
     }
 
+    /// The same batch once more.
+    pub(crate) fn copy(&self) -> SealedBatch {
+        SealedBatch { bytes: self.bytes.clone(), count: self.count }
+    }
+
     /// The buffer, to be used again.
     pub fn into_buffer(self) -> Vec<u8> {
         self.bytes

@@ -1,0 +1,388 @@
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{Completion, Fate};
+use crate::{
+    batch::{BatchBuilder, Compression, SealedBatch},
+    model::{Header, TopicId},
+};
+
+/// What bounds a partition's batches.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// A batch's length, uncompressed.
+    pub(crate) batch_bytes: usize,
+    pub(crate) linger: Duration,
+    pub(crate) delivery_timeout: Duration,
+    pub(crate) compression: Compression,
+    /// Unresolved batches of a partition: a broker remembers five of a producer's, so that it knows a sixth's copy no more.
+    pub(crate) in_flight: usize,
+}
+
+/// One partition's batches, in order, from the first record to the acknowledgement.
+///
+/// The invariant that keeps records single and in order: a batch's sequence number is fixed when it is first sent and changes
+/// only when the batch is known not to be in the log. Once something failed, nothing new is sent until everything in flight
+/// has been answered; then what is unresolved is sent again, in order, under the same numbers. Until the first
+/// acknowledgement under an epoch a single batch is in flight, since a broker that knows nothing of a producer takes
+/// any first number.
+#[derive(Debug)]
+pub(crate) struct PartitionQueue {
+    open: Option<Open>,
+    /// Full, never sent, without a number.
+    sealed: VecDeque<Open>,
+    /// Sent at least once and unresolved. The first `in_flight` of them are on the wire, unless `recovering`.
+    window: VecDeque<Sent>,
+    in_flight: usize,
+    recovering: bool,
+    /// The numbers must start anew before anything is sent: the batches in the window are known not to be in the log.
+    renumber: bool,
+    producer_id: i64,
+    epoch: i16,
+    next_sequence: i32,
+    /// Whether a batch of this epoch has been acknowledged.
+    proven: bool,
+    topic_id: TopicId,
+    not_before: Option<Instant>,
+    failures: u32,
+    /// The sender that has this partition on its list.
+    pub(crate) listed_at: Option<i32>,
+}
+
+#[derive(Debug)]
+struct Open {
+    builder: BatchBuilder,
+    completion: Arc<Completion>,
+    created: Instant,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Sent {
+    id: u64,
+    batch: Arc<SealedBatch>,
+    completion: Arc<Completion>,
+    created: Instant,
+    sequence: i32,
+    on_wire: bool,
+    /// Only ever becomes true.
+    maybe_written: bool,
+    /// Refused for good: not in the log, and what follows it needs new numbers.
+    refused: bool,
+    last: Option<Arc<str>>,
+    bytes: usize,
+}
+
+/// What a sender does with a partition now.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Send this batch, and report its answer under this id.
+    Send { id: u64, batch: Arc<SealedBatch> },
+    /// Nothing before this time.
+    Wait(Instant),
+    /// Nothing until an answer comes.
+    Await,
+    /// Nothing at all: take it off the list.
+    Idle,
+}
+
+/// What came of one batch that was sent.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    Written { base_offset: i64 },
+    /// To be sent again.
+    Retry { why: Arc<str>, maybe_written: bool },
+    /// The broker expected another sequence number.
+    OutOfOrder { why: Arc<str> },
+    Refused { why: Arc<str>, code: i16, possibly_written: bool },
+}
+
+/// Why a record was not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    TooLarge { size: usize },
+}
+
+impl PartitionQueue {
+    pub(crate) fn new(topic_id: TopicId) -> Self {
+        PartitionQueue {
+            open: None,
+            sealed: VecDeque::new(),
+            window: VecDeque::new(),
+            in_flight: 0,
+            recovering: false,
+            renumber: false,
+            producer_id: -1,
+            epoch: 0,
+            next_sequence: 0,
+            proven: false,
+            topic_id,
+            not_before: None,
+            failures: 0,
+            listed_at: None,
+        }
+    }
+
+    /// Appends a record: its batch's completion, its index there, and whether a sender has something new to look at.
+    #[allow(clippy::too_many_arguments, reason = "a record's parts, lent; a struct of them would be built per record")]
+    pub(crate) fn append(
+        &mut self,
+        now: Instant,
+        limits: &Limits,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[Header<'_>],
+        bytes: usize,
+    ) -> Result<(Arc<Completion>, u32, bool), Refused> {
+        let mut news = false;
+        if let Some(open) = &self.open {
+            if open.builder.size_with(timestamp, key, value, headers) > limits.batch_bytes {
+                self.sealed.extend(self.open.take());
+                news = true;
+            }
+        }
+        if self.open.is_none() {
+            let builder = BatchBuilder::new(Vec::new());
+            let size = builder.size_with(timestamp, key, value, headers);
+            if size > limits.batch_bytes {
+                return Err(Refused::TooLarge { size });
+            }
+            self.open = Some(Open { builder, completion: Arc::default(), created: now, bytes: 0 });
+            news = true;
+        }
+        let open = self.open.as_mut().expect("opened above");
+        open.bytes += bytes;
+        let index = open.builder.append(timestamp, key, value, headers);
+        Ok((Arc::clone(&open.completion), index, news))
+    }
+
+    /// What to do now. `idle`: nothing is in flight to the leader, or an answer has just come, so that a partial batch may go.
+    pub(crate) fn step(&mut self, now: Instant, limits: &Limits, idle: bool, flushing: bool, producer_id: i64) -> Step {
+        if self.recovering {
+            if self.in_flight > 0 {
+                return Step::Await;
+            }
+            self.recovering = false;
+            self.drop_resolved_head();
+        }
+        if let Some(not_before) = self.not_before.filter(|t| *t > now) {
+            return Step::Wait(not_before);
+        }
+        self.not_before = None;
+        if self.renumber {
+            if self.in_flight > 0 {
+                return Step::Await;
+            }
+            self.start_numbers_anew(producer_id);
+        }
+        let allowed = if self.proven { limits.in_flight } else { 1 };
+        if self.in_flight >= allowed {
+            return Step::Await;
+        }
+        if self.in_flight == self.window.len() {
+            let partial_goes = idle || flushing || self.open.as_ref().is_some_and(|o| o.created + limits.linger <= now);
+            let next = match self.sealed.pop_front() {
+                Some(full) => Some(full),
+                None if partial_goes => self.open.take(),
+                None => None,
+            };
+            match next {
+                Some(next) => {
+                    if let Err(step) = self.admit(next, limits, producer_id) {
+                        return step;
+                    }
+                }
+                None => {
+                    return match &self.open {
+                        Some(open) => Step::Wait(open.created + limits.linger),
+                        None if self.window.is_empty() => Step::Idle,
+                        None => Step::Await,
+                    };
+                }
+            }
+        }
+        let sent = &mut self.window[self.in_flight];
+        sent.on_wire = true;
+        self.in_flight += 1;
+        Step::Send { id: sent.id, batch: Arc::clone(&sent.batch) }
+    }
+
+    /// Gives a batch its sequence numbers and puts it at the window's end.
+    fn admit(&mut self, open: Open, limits: &Limits, producer_id: i64) -> Result<(), Step> {
+        if self.producer_id < 0 {
+            self.producer_id = producer_id;
+        }
+        let mut batch = match open.builder.seal(limits.compression) {
+            Ok(batch) => batch,
+            Err(error) => {
+                let why = Arc::from(error.to_string());
+                open.completion.settle(Fate::Refused { why, code: 0, possibly_written: false });
+                return Err(Step::Await);
+            }
+        };
+        batch.stamp(self.producer_id, self.epoch, self.next_sequence, false);
+        let sequence = self.next_sequence;
+        self.next_sequence = after(sequence, batch.count());
+        self.window.push_back(Sent {
+            id: fastrand::u64(..),
+            batch: Arc::new(batch),
+            completion: open.completion,
+            created: open.created,
+            sequence,
+            on_wire: false,
+            maybe_written: false,
+            refused: false,
+            last: None,
+            bytes: open.bytes,
+        });
+        Ok(())
+    }
+
+    /// Takes the answer to a batch. Returns the bytes of memory that are free now.
+    pub(crate) fn answered(&mut self, now: Instant, id: u64, answer: Answer, backoff: impl Fn(u32) -> Duration) -> usize {
+        let Some(at) = self.window.iter().position(|sent| sent.id == id && sent.on_wire) else { return 0 };
+        self.in_flight -= 1;
+        self.window[at].on_wire = false;
+        let settled = self.window[at].completion.is_settled();
+        match answer {
+            Answer::Written { base_offset } => {
+                self.proven = true;
+                self.failures = 0;
+                let sent = self.window.remove(at).expect("found above");
+                sent.completion.settle(Fate::Written { base_offset });
+                return if settled { 0 } else { sent.bytes };
+            }
+            Answer::Retry { why, maybe_written } => {
+                let sent = &mut self.window[at];
+                sent.maybe_written |= maybe_written;
+                sent.last = Some(why);
+            }
+            Answer::OutOfOrder { why } => {
+                // For all but the first it says no more than that one before it failed. For the first it says that neither it
+                // nor anything behind it is in the log.
+                self.window[at].last = Some(why);
+                if at == 0 {
+                    self.renumber = true;
+                    self.window.iter_mut().for_each(|sent| sent.maybe_written = false);
+                }
+            }
+            Answer::Refused { why, code, possibly_written } => {
+                let sent = &mut self.window[at];
+                sent.maybe_written |= possibly_written;
+                sent.refused = !sent.maybe_written;
+                sent.completion.settle(Fate::Refused { why, code, possibly_written: sent.maybe_written });
+                self.recovering = true;
+                return if settled { 0 } else { self.window[at].bytes };
+            }
+        }
+        self.recovering = true;
+        self.failures += 1;
+        self.not_before = Some(now + backoff(self.failures));
+        0
+    }
+
+    /// Ends the wait for batches that are older than the deadline; the bytes of memory that are free now.
+    pub(crate) fn expire(&mut self, now: Instant, limits: &Limits) -> usize {
+        let late = |created: Instant| now.duration_since(created) >= limits.delivery_timeout;
+        let mut freed = 0;
+        for sent in self.window.iter_mut().filter(|sent| late(sent.created) && !sent.completion.is_settled()) {
+            let possibly_written = sent.maybe_written || sent.on_wire;
+            sent.completion.settle(Fate::Expired { why: sent.last.clone(), possibly_written });
+            freed += sent.bytes;
+        }
+        while self.sealed.front().is_some_and(|open| late(open.created)) {
+            freed += self.sealed.pop_front().map_or(0, Open::expire);
+        }
+        if self.open.as_ref().is_some_and(|open| late(open.created)) {
+            freed += self.open.take().map_or(0, Open::expire);
+        }
+        if self.in_flight == 0 {
+            self.drop_resolved_head();
+        }
+        freed
+    }
+
+    /// The topic's id as it is now: another one means another log, where no number counts.
+    pub(crate) fn see_topic(&mut self, id: TopicId) {
+        if id.is_zero() || id == self.topic_id {
+            return;
+        }
+        if !self.topic_id.is_zero() {
+            self.renumber = true;
+            self.window.iter_mut().for_each(|sent| sent.maybe_written = false);
+        }
+        self.topic_id = id;
+    }
+
+    /// Fails everything that is left; for a producer that closes.
+    pub(crate) fn abandon(&mut self) {
+        for sent in self.window.drain(..) {
+            sent.completion.settle(Fate::Abandoned { possibly_written: sent.maybe_written || sent.on_wire });
+        }
+        for open in self.sealed.drain(..).chain(self.open.take()) {
+            open.completion.settle(Fate::Abandoned { possibly_written: false });
+        }
+        self.in_flight = 0;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_none() && self.sealed.is_empty() && self.window.is_empty()
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Drops batches at the window's head that nobody waits for any more. One that is known not to be in the log leaves a gap,
+    /// so what follows it, which cannot be in the log either, is numbered anew. One that may be there leaves the numbers
+    /// as they are: the broker's answer to the next tells.
+    fn drop_resolved_head(&mut self) {
+        while self.window.front().is_some_and(|sent| sent.completion.is_settled() && !sent.on_wire) {
+            let sent = self.window.pop_front().expect("seen above");
+            self.renumber |= sent.refused || !sent.maybe_written;
+        }
+    }
+
+    fn start_numbers_anew(&mut self, producer_id: i64) {
+        self.renumber = false;
+        self.proven = false;
+        match self.epoch.checked_add(1) {
+            Some(epoch) => self.epoch = epoch,
+            None => (self.producer_id, self.epoch) = (producer_id, 0),
+        }
+        let mut sequence = 0;
+        let (id, epoch) = (self.producer_id, self.epoch);
+        self.window.retain(|sent| !sent.completion.is_settled());
+        for sent in &mut self.window {
+            sent.sequence = sequence;
+            // A request that was given up may hold the batch a little longer: then a copy is stamped.
+            match Arc::get_mut(&mut sent.batch) {
+                Some(batch) => batch.stamp(id, epoch, sequence, false),
+                None => {
+                    let mut copy = sent.batch.copy();
+                    copy.stamp(id, epoch, sequence, false);
+                    sent.batch = Arc::new(copy);
+                }
+            }
+            sequence = after(sequence, sent.batch.count());
+        }
+        self.next_sequence = sequence;
+    }
+}
+
+impl Open {
+    fn expire(self) -> usize {
+        self.completion.settle(Fate::Expired { why: None, possibly_written: false });
+        self.bytes
+    }
+}
+
+/// The sequence number `count` records behind; behind the largest comes 0.
+fn after(sequence: i32, count: u32) -> i32 {
+    ((i64::from(sequence) + i64::from(count)) & i64::from(i32::MAX)) as i32
+}
+
+#[cfg(test)]
+mod tests;

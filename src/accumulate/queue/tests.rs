@@ -1,0 +1,152 @@
+use super::*;
+
+const PRODUCER: i64 = 7;
+
+struct Bench {
+    queue: PartitionQueue,
+    limits: Limits,
+    now: Instant,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let limits = Limits {
+            batch_bytes: 200,
+            linger: Duration::from_millis(5),
+            delivery_timeout: Duration::from_secs(120),
+            compression: Compression::None,
+            in_flight: 5,
+        };
+        Bench { queue: PartitionQueue::new(TopicId([1; 16])), limits, now: Instant::now() }
+    }
+
+    /// A record that fills a batch.
+    fn append(&mut self) -> Arc<Completion> {
+        self.queue.append(self.now, &self.limits, 0, None, Some(&[0; 100]), &[], 100).unwrap().0
+    }
+
+    /// The ids and (epoch, sequence) of what is sent until there is nothing more to send.
+    fn send_all(&mut self) -> Vec<(u64, (i16, i32))> {
+        let mut sent = Vec::new();
+        while let Step::Send { id, batch } = self.queue.step(self.now, &self.limits, true, false, PRODUCER) {
+            let bytes = batch.bytes();
+            let epoch = i16::from_be_bytes(bytes[51..53].try_into().unwrap());
+            sent.push((id, (epoch, i32::from_be_bytes(bytes[53..57].try_into().unwrap()))));
+        }
+        sent
+    }
+
+    fn answer(&mut self, id: u64, answer: Answer) {
+        self.queue.answered(self.now, id, answer, |_| Duration::ZERO);
+    }
+}
+
+fn written() -> Answer {
+    Answer::Written { base_offset: 0 }
+}
+
+fn lost() -> Answer {
+    Answer::Retry { why: "lost".into(), maybe_written: true }
+}
+
+fn numbers(sent: &[(u64, (i16, i32))]) -> Vec<(i16, i32)> {
+    sent.iter().map(|(_, number)| *number).collect()
+}
+
+/// A queue with its first batch acknowledged and `count` more in flight.
+fn in_flight(count: usize) -> (Bench, Vec<u64>, Vec<Arc<Completion>>) {
+    let mut bench = Bench::new();
+    bench.append();
+    let first = bench.send_all();
+    bench.answer(first[0].0, written());
+    let completions = (0..count).map(|_| bench.append()).collect();
+    let ids = bench.send_all().iter().map(|(id, _)| *id).collect();
+    (bench, ids, completions)
+}
+
+#[test]
+fn one_in_flight_until_the_first_acknowledgement_then_five() {
+    let mut bench = Bench::new();
+    (0..8).for_each(|_| drop(bench.append()));
+    let first = bench.send_all();
+    assert_eq!(numbers(&first), [(0, 0)]);
+    bench.answer(first[0].0, written());
+    assert_eq!(numbers(&bench.send_all()), [(0, 1), (0, 2), (0, 3), (0, 4), (0, 5)]);
+}
+
+#[test]
+fn after_a_lost_connection_the_same_numbers_go_out_again_in_order() {
+    let (mut bench, ids, completions) = in_flight(3);
+    bench.answer(ids[0], lost());
+    assert!(bench.send_all().is_empty(), "something was sent while answers were due");
+    bench.answer(ids[1], lost());
+    bench.answer(ids[2], lost());
+    let again = bench.send_all();
+    assert_eq!(numbers(&again), [(0, 1), (0, 2), (0, 3)]);
+    again.iter().for_each(|(id, _)| bench.answer(*id, written()));
+    assert!(completions.iter().all(|c| c.is_settled()) && bench.queue.is_empty());
+}
+
+#[test]
+fn out_of_order_behind_a_failed_batch_changes_no_number() {
+    let (mut bench, ids, _) = in_flight(2);
+    bench.answer(ids[0], Answer::Retry { why: "not enough replicas".into(), maybe_written: false });
+    bench.answer(ids[1], Answer::OutOfOrder { why: "gap".into() });
+    assert_eq!(numbers(&bench.send_all()), [(0, 1), (0, 2)]);
+}
+
+#[test]
+fn out_of_order_for_the_first_starts_an_epoch() {
+    let (mut bench, ids, _) = in_flight(2);
+    bench.answer(ids[0], Answer::OutOfOrder { why: "the log was cut".into() });
+    bench.answer(ids[1], Answer::OutOfOrder { why: "gap".into() });
+    let again = bench.send_all();
+    assert_eq!(numbers(&again), [(1, 0)], "one at a time under a new epoch");
+    bench.answer(again[0].0, written());
+    assert_eq!(numbers(&bench.send_all()), [(1, 1)]);
+}
+
+#[test]
+fn a_batch_that_expired_unanswered_takes_no_numbers_from_what_may_be_written() {
+    let (mut bench, ids, completions) = in_flight(1);
+    bench.now += Duration::from_secs(100);
+    let second = bench.append();
+    bench.now += Duration::from_secs(30);
+    bench.queue.expire(bench.now, &bench.limits);
+    assert!(completions[0].is_settled() && !second.is_settled());
+    bench.answer(ids[0], lost());
+    // The second keeps the number behind the first, which may be in the log.
+    assert_eq!(numbers(&bench.send_all()), [(0, 2)]);
+}
+
+#[test]
+fn a_refused_batch_is_a_gap_that_is_closed_by_a_new_epoch() {
+    let (mut bench, ids, _) = in_flight(2);
+    bench.answer(ids[0], Answer::Refused { why: "invalid".into(), code: 87, possibly_written: false });
+    bench.answer(ids[1], Answer::OutOfOrder { why: "gap".into() });
+    assert_eq!(numbers(&bench.send_all()), [(1, 0)]);
+}
+
+#[test]
+fn a_topic_made_anew_starts_an_epoch() {
+    let (mut bench, ids, _) = in_flight(1);
+    bench.answer(ids[0], lost());
+    bench.queue.see_topic(TopicId([2; 16]));
+    assert_eq!(numbers(&bench.send_all()), [(1, 0)]);
+}
+
+#[test]
+fn a_partial_batch_lingers_while_something_is_in_flight() {
+    let (mut bench, _, _) = in_flight(1);
+    bench.append();
+    let step = bench.queue.step(bench.now, &bench.limits, false, false, PRODUCER);
+    assert!(matches!(step, Step::Wait(until) if until == bench.now + bench.limits.linger), "{step:?}");
+    bench.now += bench.limits.linger;
+    assert!(matches!(bench.queue.step(bench.now, &bench.limits, false, false, PRODUCER), Step::Send { .. }));
+}
+
+#[test]
+fn numbers_wrap_to_zero() {
+    assert_eq!(after(i32::MAX, 1), 0);
+    assert_eq!(after(i32::MAX - 1, 3), 1);
+}
