@@ -3,6 +3,7 @@ use std::sync::Arc;
 use crate::{
     cluster::{Cluster, ClusterError},
     config::{CLIENT_KEYS, ClientConfig, ConfigError, Properties, apply, reject_unknown},
+    producer::{PRODUCER_KEYS, ProducerBuilder, ProducerConfig},
 };
 
 /// The one handle on a Kafka cluster: what producers, consumers and admins are made from.
@@ -11,8 +12,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Kafka {
     config: Arc<ClientConfig>,
-    properties: Arc<Properties>,
-    cluster: Arc<Cluster>,
+    producer: ProducerConfig,
 }
 
 /// What can go wrong in [`Kafka::connect`].
@@ -51,9 +51,10 @@ impl Kafka {
             let what = "name at least one broker, as in localhost:9092";
             return Err(ConfigError::Missing { key: "bootstrap.servers", what }.into());
         }
-        let cluster = Cluster::new(config.clone());
-        cluster.refresh().await?;
-        Ok(Kafka { config: Arc::new(config), properties: Arc::new(properties), cluster })
+        let mut producer = ProducerConfig::default();
+        apply(&mut producer, PRODUCER_KEYS, &properties)?;
+        Cluster::new(config.clone()).refresh().await?;
+        Ok(Kafka { config: Arc::new(config), producer })
     }
 
     /// Connects with the settings in the environment: `KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_LINGER_MS` and so on.
@@ -66,6 +67,11 @@ impl Kafka {
         Self::with_properties(properties).await
     }
 
+    /// A producer on this cluster, to be configured and built.
+    pub fn producer(&self) -> ProducerBuilder {
+        ProducerBuilder::new(self.new_cluster(), self.producer.clone())
+    }
+
     /// A view of the cluster with connections of its own.
     fn new_cluster(&self) -> Arc<Cluster> {
         Cluster::new((*self.config).clone())
@@ -74,5 +80,5 @@ impl Kafka {
 
 /// Every setting's name, of whichever client.
 fn known_keys() -> impl Iterator<Item = &'static str> {
-    CLIENT_KEYS.iter().map(|key| key.name)
+    CLIENT_KEYS.iter().map(|key| key.name).chain(PRODUCER_KEYS.iter().map(|key| key.name))
 }

@@ -7,6 +7,9 @@
 mod kafka;
 pub use kafka::{ConnectError, Kafka};
 
+mod producer;
+pub use producer::{Ack, Delivery, ProduceError, Producer, ProducerBuilder};
+
 mod accumulate;
 
 mod cluster;
@@ -20,6 +23,7 @@ pub use config::{ConfigError, Properties};
 
 #[doc(hidden)]
 pub mod batch;
+pub use batch::Compression;
 
 mod model;
 pub use model::{

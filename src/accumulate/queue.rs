@@ -90,12 +90,23 @@ pub(crate) enum Step {
 /// What came of one batch that was sent.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
-    Written { base_offset: i64 },
+    Written {
+        base_offset: i64,
+    },
     /// To be sent again.
-    Retry { why: Arc<str>, maybe_written: bool },
+    Retry {
+        why: Arc<str>,
+        maybe_written: bool,
+    },
     /// The broker expected another sequence number.
-    OutOfOrder { why: Arc<str> },
-    Refused { why: Arc<str>, code: i16, possibly_written: bool },
+    OutOfOrder {
+        why: Arc<str>,
+    },
+    Refused {
+        why: Arc<str>,
+        code: i16,
+        possibly_written: bool,
+    },
 }
 
 /// Why a record was not taken.
@@ -241,7 +252,13 @@ impl PartitionQueue {
     }
 
     /// Takes the answer to a batch. Returns the bytes of memory that are free now.
-    pub(crate) fn answered(&mut self, now: Instant, id: u64, answer: Answer, backoff: impl Fn(u32) -> Duration) -> usize {
+    pub(crate) fn answered(
+        &mut self,
+        now: Instant,
+        id: u64,
+        answer: Answer,
+        backoff: impl Fn(u32) -> Duration,
+    ) -> usize {
         let Some(at) = self.window.iter().position(|sent| sent.id == id && sent.on_wire) else { return 0 };
         self.in_flight -= 1;
         self.window[at].on_wire = false;

@@ -1,0 +1,292 @@
+use std::{
+    collections::HashMap,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use futures_util::{StreamExt, poll, stream::FuturesUnordered};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::shared::{List, Shared, Slot};
+use crate::{
+    accumulate::{Answer, Step},
+    batch::SealedBatch,
+    cluster::{ClusterError, Purpose},
+    model::TopicId,
+    wire::{
+        ErrorCode, ProducePartition, ProduceRequest, ProduceTopic, WireError,
+        messages::{InitProducerIdRequest, ProduceResponse, message},
+    },
+};
+
+/// Requests on one connection; a broker reads no further ones before it has answered.
+const MAX_REQUESTS: usize = 5;
+/// Bytes of one request, and of all unanswered ones: what a stalled broker may hold beside the producer's buffer.
+const MAX_REQUEST_BYTES: usize = 8 << 20;
+const MAX_UNANSWERED_BYTES: usize = 16 << 20;
+
+/// A batch that is in a request.
+struct Shipped {
+    slot: Arc<Slot>,
+    id: u64,
+    batch: Arc<SealedBatch>,
+}
+
+type Request = Pin<Box<dyn Future<Output = (Vec<Shipped>, Result<ProduceResponse, WireError>)> + Send>>;
+
+/// Sends one broker's batches, until the producer closes.
+pub(super) async fn run(shared: Arc<Shared>, broker: i32, list: Arc<List>) {
+    let mut slots: Vec<Arc<Slot>> = Vec::new();
+    let mut requests: FuturesUnordered<Request> = FuturesUnordered::new();
+    let mut unanswered = 0;
+    let mut answered = false;
+    loop {
+        slots.append(&mut list.slots.lock());
+        let mut wake = None;
+        while requests.len() < MAX_REQUESTS && (requests.is_empty() || unanswered < MAX_UNANSWERED_BYTES) {
+            let idle = requests.is_empty() || answered;
+            let shipped = collect(&shared, broker, &mut slots, idle, &mut wake).await;
+            if shipped.is_empty() {
+                break;
+            }
+            unanswered += bytes_of(&shipped);
+            match write(&shared, broker, shipped).await {
+                Ok(request) => requests.push(request),
+                Err((shipped, error)) => {
+                    unanswered -= bytes_of(&shipped);
+                    settle(&shared, shipped, &Err(error));
+                }
+            }
+            answered = false;
+        }
+        answered = false;
+        let waking = async {
+            match wake {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Some((shipped, result)) = requests.next(), if !requests.is_empty() => {
+                unanswered -= bytes_of(&shipped);
+                settle(&shared, shipped, &result.map_err(ClusterError::from));
+                answered = true;
+            }
+            () = list.news.notified() => {}
+            () = waking => {}
+        }
+    }
+}
+
+fn bytes_of(shipped: &[Shipped]) -> usize {
+    shipped.iter().map(|s| s.batch.bytes().len()).sum()
+}
+
+/// One batch of each partition that has one to send. Partitions with nothing left, or with another leader, leave the list.
+async fn collect(
+    shared: &Shared,
+    broker: i32,
+    slots: &mut Vec<Arc<Slot>>,
+    idle: bool,
+    wake: &mut Option<Instant>,
+) -> Vec<Shipped> {
+    if slots.is_empty() {
+        return Vec::new();
+    }
+    let Some(producer_id) = producer_id(shared).await else {
+        *wake = Some(Instant::now());
+        return Vec::new();
+    };
+    let (now, picture) = (Instant::now(), shared.cluster.snapshot());
+    let flushing = shared.flushing.load(Ordering::Acquire) > 0;
+    let mut shipped = Vec::new();
+    let mut bytes = 0;
+    // Not always the same ones first, for when a request is full.
+    let start = fastrand::usize(..slots.len());
+    slots.rotate_left(start);
+    slots.retain(|slot| {
+        let mut queue = slot.queue.lock();
+        let leader = picture.partition(&slot.topic, slot.partition).and_then(|p| p.leader);
+        if leader != Some(broker) && queue.in_flight() == 0 {
+            queue.listed_at = None;
+            if !queue.is_empty() {
+                shared.route(slot, &mut queue);
+            }
+            return false;
+        }
+        if leader != Some(broker) || bytes >= MAX_REQUEST_BYTES {
+            return true;
+        }
+        match queue.step(now, &shared.limits, idle, flushing, producer_id) {
+            Step::Send { id, batch } => {
+                bytes += batch.bytes().len();
+                shipped.push(Shipped { slot: Arc::clone(slot), id, batch });
+                true
+            }
+            Step::Wait(until) => {
+                *wake = Some(wake.map_or(until, |w: Instant| w.min(until)));
+                true
+            }
+            Step::Await => true,
+            Step::Idle => {
+                queue.listed_at = None;
+                false
+            }
+        }
+    });
+    shipped
+}
+
+/// Puts a request on the wire: it is written, in order, before this returns. The batches come back if nothing was written.
+async fn write(shared: &Shared, broker: i32, shipped: Vec<Shipped>) -> Result<Request, (Vec<Shipped>, ClusterError)> {
+    let connection = match shared.cluster.connection(broker, Purpose::Produce).await {
+        Ok(connection) => connection,
+        Err(error) => return Err((shipped, error)),
+    };
+    let picture = shared.cluster.snapshot();
+    let mut topics: Vec<ProduceTopic> = Vec::new();
+    for s in &shipped {
+        let partition = ProducePartition { index: s.slot.partition, batch: Arc::clone(&s.batch) };
+        match topics.iter_mut().find(|topic| topic.name == s.slot.topic) {
+            Some(topic) => topic.partitions.push(partition),
+            None => topics.push(ProduceTopic {
+                name: Arc::clone(&s.slot.topic),
+                id: picture.topic(&s.slot.topic).map_or(TopicId::ZERO, |t| t.id),
+                partitions: vec![partition],
+            }),
+        }
+    }
+    let limit = shared.cluster.config().request_timeout;
+    let request = ProduceRequest { transactional_id: None, timeout_ms: limit.as_millis() as i32, topics };
+    let call = connection.call(request, limit);
+    let mut request: Request = Box::pin(async move { (shipped, call.await) });
+    // The first poll writes. Whatever comes of it at once is kept for the loop to see.
+    match poll!(request.as_mut()) {
+        std::task::Poll::Pending => Ok(request),
+        std::task::Poll::Ready(done) => Ok(Box::pin(std::future::ready(done))),
+    }
+}
+
+/// Tells each batch's queue what came of it.
+fn settle(shared: &Shared, shipped: Vec<Shipped>, result: &Result<ProduceResponse, ClusterError>) {
+    let now = Instant::now();
+    let (first, max) = (shared.cluster.config().retry_backoff, shared.cluster.config().retry_backoff_max);
+    let backoff = |failures: u32| -> Duration {
+        first.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(max).mul_f64(0.8 + 0.4 * fastrand::f64())
+    };
+    let answers = result.as_ref().map(|response| by_partition(shared, response));
+    let mut freed = 0;
+    for Shipped { slot, id, batch } in shipped {
+        // The queue may stamp the batch anew: it has to be the only holder.
+        drop(batch);
+        let answer = match &answers {
+            Ok(answers) => match answers.get(&(Arc::clone(&slot.topic), slot.partition)) {
+                Some((code, offset, message)) => answer(*code, *offset, message.as_deref()),
+                None => Answer::Retry {
+                    why: Arc::from("the broker's answer leaves the partition out"),
+                    maybe_written: true,
+                },
+            },
+            Err(ClusterError::Wire(error)) if !error.is_retriable() => {
+                let why = Arc::from(error.to_string());
+                Answer::Refused { why, code: -1, possibly_written: false }
+            }
+            Err(error) => {
+                let maybe_written = matches!(error, ClusterError::Wire(e) if e.may_have_been_applied());
+                Answer::Retry { why: Arc::from(error.to_string()), maybe_written }
+            }
+        };
+        if !matches!(answer, Answer::Written { .. }) {
+            shared.want_refresh();
+        }
+        freed += slot.queue.lock().answered(now, id, answer, backoff);
+    }
+    shared.memory.give(freed);
+    if freed > 0 {
+        shared.settled.notify_waiters();
+    }
+}
+
+type Answers = HashMap<(Arc<str>, i32), (ErrorCode, i64, Option<String>)>;
+
+fn by_partition(shared: &Shared, response: &ProduceResponse) -> Answers {
+    let picture = shared.cluster.snapshot();
+    let mut answers = Answers::new();
+    for topic in &response.responses {
+        let id = TopicId::from(topic.topic_id);
+        let name: Arc<str> = match topic.name.is_empty() {
+            false => Arc::from(topic.name.as_str()),
+            true => match picture.topic_by_id(id) {
+                Some(topic) => Arc::clone(&topic.name),
+                None => continue,
+            },
+        };
+        for p in &topic.partition_responses {
+            let message = p.error_message.as_ref().map(|m| m.as_str().to_owned());
+            answers.insert((Arc::clone(&name), p.index), (ErrorCode::new(p.error_code), p.base_offset, message));
+        }
+    }
+    answers
+}
+
+fn answer(code: ErrorCode, base_offset: i64, message: Option<&str>) -> Answer {
+    let why = || -> Arc<str> {
+        match message {
+            Some(message) => Arc::from(format!("{code}: {message}")),
+            None => Arc::from(code.to_string()),
+        }
+    };
+    match code {
+        ErrorCode::NONE => Answer::Written { base_offset },
+        // Older than the five that the broker remembers: it has it, and no longer knows where.
+        ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Answer::Written { base_offset: -1 },
+        ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::UNKNOWN_PRODUCER_ID => Answer::OutOfOrder { why: why() },
+        code if code.is_retriable() => {
+            let appended = [ErrorCode::REQUEST_TIMED_OUT, ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND];
+            Answer::Retry { why: why(), maybe_written: appended.contains(&code) }
+        }
+        code => {
+            let possibly_written = code == ErrorCode::UNKNOWN_SERVER_ERROR;
+            Answer::Refused { why: why(), code: code.code(), possibly_written }
+        }
+    }
+}
+
+/// The producer's id, asked for once; `None` after a failed attempt and a pause.
+async fn producer_id(shared: &Shared) -> Option<i64> {
+    let known = || Some(shared.producer_id.load(Ordering::Acquire)).filter(|id| *id >= 0);
+    if let Some(id) = known() {
+        return Some(id);
+    }
+    let _one_at_a_time = shared.initializing.lock().await;
+    if let Some(id) = known() {
+        return Some(id);
+    }
+    let asked = async {
+        let connection = shared.cluster.any_connection().await?;
+        let request = message!(InitProducerIdRequest {
+            // The schema's default is the empty string, which a broker refuses.
+            transactional_id: None,
+            transaction_timeout_ms: i32::MAX,
+            producer_id: -1,
+            producer_epoch: -1,
+        });
+        let answer = connection.call(request, shared.cluster.config().request_timeout).await?;
+        let refused = |code| ClusterError::Refused { api: "InitProducerId", code, message: None };
+        ErrorCode::new(answer.error_code).check().map_err(refused)?;
+        Ok::<i64, ClusterError>(answer.producer_id)
+    };
+    match asked.await {
+        Ok(id) => {
+            shared.producer_id.store(id, Ordering::Release);
+            Some(id)
+        }
+        Err(error) => {
+            tracing::warn!("no producer id: {error}");
+            sleep(shared.cluster.config().retry_backoff_max).await;
+            None
+        }
+    }
+}
