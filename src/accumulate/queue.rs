@@ -148,11 +148,10 @@ impl PartitionQueue {
         bytes: usize,
     ) -> Result<(Arc<Completion>, u32, bool), Refused> {
         let mut news = false;
-        if let Some(open) = &self.open {
-            if open.builder.size_with(timestamp, key, value, headers) > limits.batch_bytes {
-                self.sealed.extend(self.open.take());
-                news = true;
-            }
+        let is_full = |open: &Open| open.builder.size_with(timestamp, key, value, headers) > limits.batch_bytes;
+        if self.open.as_ref().is_some_and(is_full) {
+            self.sealed.extend(self.open.take());
+            news = true;
         }
         if self.open.is_none() {
             let builder = BatchBuilder::new(Vec::new());
