@@ -1,0 +1,102 @@
+//! Brokers of a three-node cluster are killed with -9, one after another, while a producer writes: what was acknowledged is in
+//! the log once, in order per partition, where the acknowledgement says, and the producer needs no help.
+
+mod support;
+
+use std::{
+    collections::HashMap,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use milena::{Kafka, Record};
+use support::{brokers, create_topic, kafka_tool, unique};
+
+const RECORDS: usize = 60_000;
+
+fn node(command: &str, node: u32) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka/kafka.sh");
+    let status = Command::new(script).args([command, &node.to_string()]).status().expect("kafka.sh runs");
+    assert!(status.success(), "kafka.sh {command} {node}: {status}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_acknowledged_record_is_there_once_and_in_order() {
+    let Some(brokers) = brokers() else { return };
+    let topic = unique("killed");
+    create_topic(&brokers, &topic, 6);
+    let kafka = Kafka::connect(&brokers).await.unwrap();
+    let producer = kafka.producer().build().await.unwrap();
+
+    let done = Arc::new(AtomicBool::new(false));
+    let killer = std::thread::spawn({
+        let done = Arc::clone(&done);
+        move || {
+            let mut kills = 0;
+            while !done.load(Ordering::Acquire) {
+                let victim = kills % 3 + 1;
+                node("kill", victim);
+                node("start", victim);
+                kills += 1;
+                // The others' turn comes when the one before is back among the replicas; the schedule is the fault.
+                std::thread::sleep(Duration::from_secs(4));
+            }
+            kills
+        }
+    });
+
+    let started = Instant::now();
+    let mut deliveries = Vec::new();
+    for number in 0..RECORDS {
+        let value = number.to_string();
+        let record = Record::to(&topic).partition((number % 6) as i32).value(&value);
+        deliveries.push((number, producer.enqueue(record).await.unwrap()));
+        if number % 200 == 0 {
+            // Spread over three kills at least.
+            tokio::time::sleep(Duration::from_millis(80)).await;
+        }
+    }
+    let mut acknowledged = HashMap::new();
+    for (number, delivery) in deliveries {
+        let ack = delivery.await.unwrap_or_else(|error| panic!("record {number}: {error}"));
+        assert!(acknowledged.insert((ack.partition(), ack.offset()), number).is_none(), "{ack:?} twice");
+    }
+    let took = started.elapsed();
+    done.store(true, Ordering::Release);
+    let kills = killer.join().unwrap();
+    assert!(kills >= 3, "only {kills} brokers were killed in {took:?}");
+    producer.close().await;
+
+    let max = (RECORDS * 2).to_string();
+    #[rustfmt::skip]
+    let args = [
+        "--bootstrap-server", &brokers, "--topic", &topic, "--from-beginning", "--max-messages", &max, "--timeout-ms", "15000",
+        "--formatter-property", "print.partition=true", "--formatter-property", "print.offset=true",
+    ];
+    let text = kafka_tool("org.apache.kafka.tools.consumer.ConsoleConsumer", &args);
+    let mut last = HashMap::new();
+    let mut seen = 0;
+    for line in text.lines().filter(|line| line.starts_with("Partition:")) {
+        let parts: Vec<&str> = line.split('\t').collect();
+        let partition: i32 = parts[0].trim_start_matches("Partition:").parse().unwrap();
+        let offset: i64 = parts[1].trim_start_matches("Offset:").parse().unwrap();
+        let number: usize = parts.last().unwrap().parse().unwrap();
+        if let Some(previous) = last.insert(partition, number) {
+            assert!(previous < number, "partition {partition}: {number} behind {previous}");
+        }
+        match acknowledged.get(&(partition, offset)) {
+            Some(expected) => assert_eq!(*expected, number, "at {partition}:{offset}"),
+            None => assert!(
+                acknowledged.contains_key(&(partition, -1)),
+                "{number} at {partition}:{offset} was not acknowledged there"
+            ),
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, RECORDS);
+    println!("{kills} brokers killed in {took:?}");
+}
