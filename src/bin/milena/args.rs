@@ -23,6 +23,27 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Send a record for each line
     Produce(Produce),
+    /// Measure how fast records are sent and acknowledged
+    Bench(Bench),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Bench {
+    /// The topic
+    pub(crate) topic: String,
+    /// How many records
+    #[arg(short = 'n', value_name = "COUNT", default_value_t = 1_000_000, value_parser = at_least_one)]
+    pub(crate) count: usize,
+    /// Bytes of each record's value
+    #[arg(long, value_name = "BYTES", default_value_t = 100)]
+    pub(crate) size: usize,
+    /// Give each record a key of its own, 8 bytes
+    #[arg(long)]
+    pub(crate) key: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "a whole number from 1 is allowed".to_owned())
 }
 
 #[derive(Debug, clap::Args)]

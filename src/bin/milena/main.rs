@@ -1,6 +1,7 @@
 //! The command line. Data on stdout, everything else on stderr; exit 0 done, 1 failed, 2 wrong usage.
 
 mod args;
+mod bench;
 mod produce;
 
 use std::process::ExitCode;
@@ -34,5 +35,6 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let kafka = Kafka::with_properties(properties).await?;
     match arguments.command {
         Command::Produce(options) => produce::run(&kafka, options).await,
+        Command::Bench(options) => bench::produce(&kafka, options).await,
     }
 }
