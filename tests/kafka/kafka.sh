@@ -2,20 +2,23 @@
 # Real Kafka (KRaft) from Maven artifacts: one or three nodes on loopback, with every listener a client can meet.
 #
 #   kafka.sh up | down            fetch the jars once (45 MB, about 20 s), make certificates, start all nodes and wait | stop them all
-#   kafka.sh start|stop|kill|pause|resume NODE
-#   kafka.sh pid NODE             the process id of a node that was started
+#   kafka.sh start|stop|kill|pause|resume NODE      start waits until the node listens; stop and kill wait until it is gone
+#   kafka.sh pid NODE             the process id of a node that runs; fails if it does not
 #   kafka.sh run CLASS ARGS...    a Kafka tool, e.g. org.apache.kafka.tools.TopicCommand --bootstrap-server localhost:29012 --list
 #   kafka.sh clean                delete data and logs (keeps jars and certificates)
 #
-# Environment: NODES=1|3 (1)  KAFKA_DIR=where everything lives (./.kafka)  BASE_PORT (29000)  HEAP (768m for one node, 448m each for three)
+# Environment: NODES=1|3 (1)  KAFKA_DIR=where everything lives (.kafka beside this file)  BASE_PORT (29000)
+#              HEAP (768m for one node, 448m each for three)
 # Ports of node i, from BASE_PORT + 10*i: +2 PLAINTEXT  +3 controller  +4 SSL  +5 SASL_PLAINTEXT  +6 SASL_SSL
+#   +7 PROXIED: plaintext, but the node tells its clients that this listener is at +8. A test's proxy listens at +8 and
+#   forwards to +7, so that a client which starts at +8 stays on the proxies. Nothing listens at +8 by itself.
 # TLS: $KAFKA_DIR/tls/{ca.pem,client.crt,client.p8,client.pem}; client certificates are requested, not required, on +4.
 # SASL: user alice, password alice-secret, with PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; OAUTHBEARER with unsecured tokens.
 set -euo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 NODES=${NODES:-1}
 BASE_PORT=${BASE_PORT:-29000}
-DIR=${KAFKA_DIR:-$PWD/.kafka}; mkdir -p "$DIR"; DIR=$(cd "$DIR" && pwd)
+DIR=${KAFKA_DIR:-$HERE/.kafka}; mkdir -p "$DIR"; DIR=$(cd "$DIR" && pwd)
 if [ "$NODES" = 1 ]; then HEAP=${HEAP:-768m} REPLICAS=1 MIN_ISR=1; else HEAP=${HEAP:-448m} REPLICAS=3 MIN_ISR=2; fi
 
 port() { echo $((BASE_PORT + 10 * $1 + $2)); }
@@ -28,7 +31,7 @@ jvm() { # heap class args...
 
 jars() {
   [ -f "$DIR/libs/.complete" ] && return
-  mvn -q -B -f "$HERE/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$DIR/libs"
+  mvn -q -B -f "$HERE/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$DIR/libs" >&2
   touch "$DIR/libs/.complete"
 }
 
@@ -60,9 +63,9 @@ broker.rack=rack$i
 controller.quorum.voters=$voters
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listeners=PLAINTEXT://localhost:$(port $i 2),CONTROLLER://localhost:$(port $i 3),SSL://localhost:$(port $i 4),SASL_PLAINTEXT://localhost:$(port $i 5),SASL_SSL://localhost:$(port $i 6)
-advertised.listeners=PLAINTEXT://localhost:$(port $i 2),SSL://localhost:$(port $i 4),SASL_PLAINTEXT://localhost:$(port $i 5),SASL_SSL://localhost:$(port $i 6)
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
+listeners=PLAINTEXT://localhost:$(port $i 2),CONTROLLER://localhost:$(port $i 3),SSL://localhost:$(port $i 4),SASL_PLAINTEXT://localhost:$(port $i 5),SASL_SSL://localhost:$(port $i 6),PROXIED://localhost:$(port $i 7)
+advertised.listeners=PLAINTEXT://localhost:$(port $i 2),SSL://localhost:$(port $i 4),SASL_PLAINTEXT://localhost:$(port $i 5),SASL_SSL://localhost:$(port $i 6),PROXIED://localhost:$(port $i 8)
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,PROXIED:PLAINTEXT
 log.dirs=$DIR/data$i
 num.network.threads=2
 num.io.threads=4
@@ -112,8 +115,16 @@ P
   done
 }
 
+# The process id of a node that runs. A pid file alone proves nothing: the id may have gone to another process since.
+pid_of() { # node
+  local pid
+  pid=$(cat "$DIR/node$1.pid" 2>/dev/null) || return 1
+  case $(ps -o stat= -o args= -p "$pid" 2>/dev/null) in Z*) return 1 ;; *"$DIR/node$1.properties"*) echo "$pid" ;; *) return 1 ;; esac
+}
+
 start_node() { # node
   local i=$1
+  if pid_of "$i" >/dev/null; then return; fi
   mkdir -p "$DIR/logs"; node_config "$i"
   [ -f "$DIR/data$i/meta.properties" ] || (jvm 128m kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qk -c "$DIR/node$i.properties" --ignore-formatted \
     --add-scram 'SCRAM-SHA-256=[name=alice,password=alice-secret]' --add-scram 'SCRAM-SHA-512=[name=alice,password=alice-secret]') > "$DIR/logs/format$i.log" 2>&1
@@ -124,33 +135,61 @@ start_node() { # node
 wait_for() { # node
   for _ in $(seq 240); do
     (echo > "/dev/tcp/localhost/$(port "$1" 2)") 2>/dev/null && return
-    kill -0 "$(cat "$DIR/node$1.pid")" 2>/dev/null || break
+    pid_of "$1" >/dev/null || break
     sleep .25
   done
   echo "node $1 did not start:" >&2; tail -20 "$DIR/logs/node$1.log" >&2; return 1
 }
 
-signal() { kill "-$2" "$(cat "$DIR/node$1.pid")" 2>/dev/null || true; }
+# A listening node may still be fenced for a moment; topics with a replica on each node need them all.
+wait_for_cluster() {
+  local registered=
+  for _ in $(seq 20); do
+    registered=$( (jvm 128m org.apache.kafka.tools.ClusterTool list-endpoints --bootstrap-server "localhost:$(port 1 2)") 2>/dev/null | grep -c localhost) || true
+    [ "$registered" = "$NODES" ] && return
+    sleep .25
+  done
+  echo "${registered:-0} of $NODES nodes take part" >&2; return 1
+}
+
+signal() { # node signal
+  local pid
+  if pid=$(pid_of "$1"); then kill "-$2" "$pid" 2>/dev/null || true; fi
+}
+
+gone() { # node; whether it is gone within 15 s
+  for _ in $(seq 150); do
+    pid_of "$1" >/dev/null || { rm -f "$DIR/node$1.pid"; return 0; }
+    sleep .1
+  done
+  return 1
+}
+
+running() { # the nodes with a pid file, whatever NODES says
+  local file
+  for file in "$DIR"/node*.pid; do [ -e "$file" ] && basename "$file" .pid | tr -d a-z; done
+  return 0
+}
 
 case ${1:?usage: see the head of this file} in
   up)
     jars; certificates; log_config
     for i in $(seq "$NODES"); do start_node "$i"; done
     for i in $(seq "$NODES"); do wait_for "$i"; done
-    echo "localhost:$(port 1 2)" ;;
+    wait_for_cluster
+    seq "$NODES" | while read -r i; do echo "localhost:$(port "$i" 2)"; done | paste -sd, - ;;
   down)
-    for i in $(seq "$NODES"); do signal "$i" CONT; signal "$i" TERM; done
-    for i in $(seq "$NODES"); do
-      for _ in $(seq 40); do kill -0 "$(cat "$DIR/node$i.pid")" 2>/dev/null || break; sleep .25; done
-      signal "$i" KILL; rm -f "$DIR/node$i.pid"
-    done ;;
+    for i in $(running); do signal "$i" CONT; signal "$i" TERM; done
+    for i in $(running); do gone "$i" || { signal "$i" KILL; gone "$i"; }; done ;;
   start) start_node "${2:?node}"; wait_for "$2" ;;
-  stop) signal "${2:?node}" TERM ;;
-  kill) signal "${2:?node}" KILL ;;
+  stop) signal "${2:?node}" CONT; signal "$2" TERM; gone "$2" || { echo "node $2 does not stop" >&2; exit 1; } ;;
+  kill) signal "${2:?node}" KILL; gone "$2" ;;
   pause) signal "${2:?node}" STOP ;;
   resume) signal "${2:?node}" CONT ;;
-  pid) cat "$DIR/node${2:?node}.pid" ;;
+  pid) pid_of "${2:?node}" ;;
   run) shift; jvm 256m "$@" ;;
-  clean) rm -rf "$DIR"/data* "$DIR"/logs ;;
+  clean)
+    for i in $(running); do if pid_of "$i" >/dev/null; then echo "node $i runs; down first" >&2; exit 1; fi; done
+    rm -rf "$DIR"/data* "$DIR"/logs ;;
   *) echo "unknown command: $1" >&2; exit 2 ;;
 esac
