@@ -1,43 +1,27 @@
-//! What the tests on a real broker share: which broker, and topics of their own.
+//! What the integration tests share. Include it with `mod support;`.
+//!
+//! - [`broker`]: which cluster a test runs on, and Kafka's own tools on it
+//! - [`cluster_control`]: killing, pausing and starting that cluster's nodes
+//! - [`proxy`]: faults between a client and a peer, one request or answer at a time
+//! - [`proxied_cluster`]: a proxy before each node
+//! - [`topics`]: names that no other test uses
+//! - [`wait`]: waiting for a condition instead of for a time
 
-#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test binary includes it and uses a part")]
 
-use std::{
-    process::Command,
-    sync::atomic::{AtomicU32, Ordering},
-};
+pub mod broker;
+pub mod cluster_control;
+pub mod proxied_cluster;
+pub mod proxy;
+pub mod topics;
+pub mod wait;
 
-/// The bootstrap servers named in `MILENA_TEST_BROKERS`. Without any the test cannot run: it says so, and fails under CI.
-pub(crate) fn brokers() -> Option<String> {
-    match std::env::var("MILENA_TEST_BROKERS") {
-        Ok(servers) => Some(servers),
-        Err(_) if std::env::var("CI").is_ok_and(|ci| ci == "true") => {
-            panic!("MILENA_TEST_BROKERS names no broker, and under CI nothing may be skipped")
-        }
-        Err(_) => {
-            eprintln!("NOT RUN: no broker; start one with tests/kafka/kafka.sh up and name it in MILENA_TEST_BROKERS");
-            None
-        }
-    }
-}
+mod lock;
+mod site;
 
-/// A topic's name that no other test uses.
-pub(crate) fn unique(prefix: &str) -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("{prefix}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
-}
-
-/// Runs one of Kafka's own tools; what it prints.
-pub(crate) fn kafka_tool(class: &str, args: &[&str]) -> String {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka/kafka.sh");
-    let output = Command::new(script).arg("run").arg(class).args(args).output().expect("kafka.sh runs");
-    assert!(output.status.success(), "{class}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("text")
-}
-
-/// A new topic, made by Kafka's own tool.
-pub(crate) fn create_topic(brokers: &str, name: &str, partitions: u32) {
-    let partitions = partitions.to_string();
-    let args = ["--bootstrap-server", brokers, "--create", "--topic", name, "--partitions", &partitions];
-    kafka_tool("org.apache.kafka.tools.TopicCommand", &args);
-}
+pub use broker::{Broker, broker, brokers, create_topic, kafka_tool, kafka_tool_with};
+pub use cluster_control::{ClusterControl, cluster_control};
+pub use proxied_cluster::ProxiedCluster;
+pub use proxy::{Counts, Direction, Fault, Filter, Proxy};
+pub use topics::unique;
+pub use wait::eventually;

@@ -1,0 +1,20 @@
+//! Names that no other test uses, so that tests can share a cluster.
+
+use std::{
+    process,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// A name for a topic, group or transactional id that no other test uses, on a cluster that outlives the tests too.
+pub fn unique(prefix: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    // Process ids come again, and topics of an earlier run may still be there.
+    static STARTED: LazyLock<u128> = LazyLock::new(|| {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() % 100_000_000)
+    });
+    format!("{prefix}-{}-{}-{}", process::id(), *STARTED, COUNT.fetch_add(1, Ordering::Relaxed))
+}
