@@ -5,7 +5,6 @@ mod support;
 
 use std::{
     collections::HashMap,
-    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -14,21 +13,15 @@ use std::{
 };
 
 use milena::{Kafka, Record};
-use support::{brokers, create_topic, kafka_tool, unique};
+use support::{cluster_control, kafka_tool};
 
 const RECORDS: usize = 60_000;
 
-fn node(command: &str, node: u32) {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka/kafka.sh");
-    let status = Command::new(script).args([command, &node.to_string()]).status().expect("kafka.sh runs");
-    assert!(status.success(), "kafka.sh {command} {node}: {status}");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_acknowledged_record_is_there_once_and_in_order() {
-    let Some(brokers) = brokers() else { return };
-    let topic = unique("killed");
-    create_topic(&brokers, &topic, 6);
+    let Some(mut control) = cluster_control() else { return };
+    let brokers = control.bootstrap();
+    let topic = control.topic("killed", 6).await;
     let kafka = Kafka::connect(&brokers).await.unwrap();
     let producer = kafka.producer().build().await.unwrap();
 
@@ -39,13 +32,13 @@ async fn every_acknowledged_record_is_there_once_and_in_order() {
             let mut kills = 0;
             while !done.load(Ordering::Acquire) {
                 let victim = kills % 3 + 1;
-                node("kill", victim);
-                node("start", victim);
+                control.kill(victim);
+                control.start(victim);
                 kills += 1;
                 // The others' turn comes when the one before is back among the replicas; the schedule is the fault.
                 std::thread::sleep(Duration::from_secs(4));
             }
-            kills
+            (kills, control)
         }
     });
 
@@ -67,7 +60,7 @@ async fn every_acknowledged_record_is_there_once_and_in_order() {
     }
     let took = started.elapsed();
     done.store(true, Ordering::Release);
-    let kills = killer.join().unwrap();
+    let (kills, _control) = killer.join().unwrap();
     assert!(kills >= 3, "only {kills} brokers were killed in {took:?}");
     producer.close().await;
 

@@ -78,6 +78,13 @@ impl ClusterControl {
         self.signal("start", node);
     }
 
+    /// Starts every node that does not run, side by side: one alone would wait for a quorum. Returns when all take part.
+    pub fn start_all(&mut self) {
+        if let Err(error) = self.site.up() {
+            panic!("{error}");
+        }
+    }
+
     fn signal(&mut self, command: &str, node: u16) {
         assert!((1..=self.site.nodes).contains(&node), "there is no node {node}");
         self.harmed.insert(node);
@@ -137,12 +144,9 @@ impl Drop for ClusterControl {
     fn drop(&mut self) {
         // Also after a failed test, and never a panic: the next test needs a whole cluster.
         let harmed = std::mem::take(&mut self.harmed);
-        for node in &harmed {
-            for command in ["resume", "start"] {
-                if let Err(error) = self.site.signal(command, *node) {
-                    eprintln!("{error}");
-                }
-            }
+        let resumed = harmed.iter().map(|node| self.site.signal("resume", *node));
+        for error in resumed.chain([self.site.up()]).filter_map(Result::err) {
+            eprintln!("{error}");
         }
         let end = Instant::now() + Duration::from_secs(60);
         while !harmed.is_empty()

@@ -67,11 +67,20 @@ impl Site {
 
     /// Runs `kafka.sh COMMAND NODE`; what it printed on stderr if it failed.
     pub fn signal(&self, command: &str, node: u16) -> Result<(), String> {
+        self.run(&[command, &node.to_string()])
+    }
+
+    /// Starts all nodes that do not run.
+    pub fn up(&self) -> Result<(), String> {
+        self.run(&["up"])
+    }
+
+    fn run(&self, args: &[&str]) -> Result<(), String> {
         // `start` writes the node's configuration anew, so it must know these two.
         let (nodes, base) = (self.nodes.to_string(), self.base_port.to_string());
         let log = tempfile();
         let status = script()
-            .args([command, &node.to_string()])
+            .args(args)
             .envs([("NODES", nodes), ("BASE_PORT", base)])
             // A pipe would stay open in the node and be waited for.
             .stdout(Stdio::null())
@@ -81,7 +90,7 @@ impl Site {
         let _ = fs::remove_file(&log);
         match status {
             Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(format!("kafka.sh {command} {node}: {status}: {said}")),
+            Ok(status) => Err(format!("kafka.sh {}: {status}: {said}", args.join(" "))),
             Err(error) => Err(format!("{SCRIPT}: {error}")),
         }
     }
