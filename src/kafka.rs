@@ -3,6 +3,7 @@ use std::sync::Arc;
 use crate::{
     cluster::{Cluster, ClusterError},
     config::{CLIENT_KEYS, ClientConfig, ConfigError, Properties, apply, reject_unknown},
+    consumer::{CONSUMER_KEYS, ConsumerConfig, StandaloneBuilder},
     producer::{PRODUCER_KEYS, ProducerBuilder, ProducerConfig},
 };
 
@@ -13,6 +14,7 @@ use crate::{
 pub struct Kafka {
     config: Arc<ClientConfig>,
     producer: ProducerConfig,
+    consumer: ConsumerConfig,
 }
 
 /// What can go wrong in [`Kafka::connect`].
@@ -53,8 +55,10 @@ impl Kafka {
         }
         let mut producer = ProducerConfig::default();
         apply(&mut producer, PRODUCER_KEYS, &properties)?;
+        let mut consumer = ConsumerConfig::default();
+        apply(&mut consumer, CONSUMER_KEYS, &properties)?;
         Cluster::new(config.clone()).refresh().await?;
-        Ok(Kafka { config: Arc::new(config), producer })
+        Ok(Kafka { config: Arc::new(config), producer, consumer })
     }
 
     /// Connects with the settings in the environment: `KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_LINGER_MS` and so on.
@@ -72,6 +76,11 @@ impl Kafka {
         ProducerBuilder::new(self.new_cluster(), self.producer.clone())
     }
 
+    /// A consumer that reads the partitions it is told to, in no group, to be configured and built.
+    pub fn standalone_consumer(&self) -> StandaloneBuilder {
+        StandaloneBuilder::new(self.new_cluster(), self.consumer.clone())
+    }
+
     /// A view of the cluster with connections of its own.
     fn new_cluster(&self) -> Arc<Cluster> {
         Cluster::new((*self.config).clone())
@@ -80,5 +89,6 @@ impl Kafka {
 
 /// Every setting's name, of whichever client.
 fn known_keys() -> impl Iterator<Item = &'static str> {
-    CLIENT_KEYS.iter().map(|key| key.name).chain(PRODUCER_KEYS.iter().map(|key| key.name))
+    let clients = PRODUCER_KEYS.iter().map(|key| key.name).chain(CONSUMER_KEYS.iter().map(|key| key.name));
+    CLIENT_KEYS.iter().map(|key| key.name).chain(clients)
 }

@@ -10,7 +10,14 @@ pub use kafka::{ConnectError, Kafka};
 mod producer;
 pub use producer::{Ack, Delivery, ProduceError, Producer, ProducerBuilder};
 
+mod consumer;
+pub use consumer::{
+    ConsumeError, Consumer, ConsumerHeader, ConsumerHeaders, ConsumerRecord, OffsetAndTimestamp, RecordBatch,
+    RecordRef, StandaloneBuilder,
+};
+
 mod accumulate;
+mod fetch;
 
 #[allow(dead_code, unused_imports, reason = "the consumer and the admin client, which use the rest, come next")]
 mod cluster;
@@ -29,7 +36,7 @@ pub use batch::Compression;
 
 mod model;
 pub use model::{
-    Header, IsolationLevel, OffsetSpec, Payload, Record, Timestamp, TimestampType, TopicId, TopicPartition,
+    Header, IsolationLevel, OffsetReset, OffsetSpec, Payload, Record, Timestamp, TimestampType, TopicId, TopicPartition,
 };
 
 #[allow(dead_code, unused_imports, reason = "the consumer and the admin client, which use the rest, come next")]

@@ -50,6 +50,11 @@ impl RecordSet {
         RecordSet { rest: bytes }
     }
 
+    /// What has not been read.
+    pub fn rest(&self) -> &Bytes {
+        &self.rest
+    }
+
     /// The length of the batch that the bytes are cut off in, if they are: what a fetch has to allow to get it.
     pub fn cut_off(&self) -> Option<usize> {
         let length = self.rest.get(LENGTH..LOG_OVERHEAD)?;

@@ -73,6 +73,11 @@ pub struct RecordView<'a> {
 }
 
 impl<'a> RecordView<'a> {
+    /// Where its parts stand.
+    pub fn raw(&self) -> RawRecord {
+        self.raw
+    }
+
     /// Its offset in the log.
     pub fn offset(&self) -> i64 {
         self.raw.offset
@@ -139,6 +144,11 @@ impl Records {
             base_timestamp: batch.base_timestamp(),
             append_time: (batch.timestamp_type() == TimestampType::LogAppendTime).then(|| batch.max_timestamp()),
         }
+    }
+
+    /// How many records are left, by the batch's own count.
+    pub fn left(&self) -> usize {
+        self.left
     }
 
     /// What the records are read from, decompressed.

@@ -7,12 +7,14 @@
 //! - `view`: [`Cluster`], which keeps the picture fresh and hands out connections
 //! - `pool`: one connection per broker and purpose
 //! - `outage`: what is said of brokers that do not answer
+//! - `offsets`: offsets and epoch ends, from the leaders
 //! - `coordinator`: who coordinates a group or a transaction
 //! - `error`: what can go wrong before a broker has taken a request
 
 mod coordinator;
 mod error;
 mod metadata;
+mod offsets;
 mod outage;
 mod pool;
 mod view;
@@ -21,5 +23,6 @@ pub use error::ClusterError;
 
 pub(crate) use coordinator::CoordinatorKind;
 pub(crate) use metadata::{Broker, Partition, Snapshot, Topic};
+pub(crate) use offsets::{EpochEnd, EpochQuery, FoundOffset, PerPartition};
 pub(crate) use pool::Purpose;
 pub(crate) use view::Cluster;

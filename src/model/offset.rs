@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::Timestamp;
 
 /// A place in a partition's log, named or exact.
@@ -33,4 +35,33 @@ pub enum IsolationLevel {
     /// Those of committed transactions, and those outside any; reading stops at the last stable offset.
     #[default]
     ReadCommitted,
+}
+
+/// What a consumer does when there is no offset to go on from: none is known, or the one known is no longer in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OffsetReset {
+    /// Go on at the log's first record.
+    Earliest,
+    /// Go on behind the log's last record.
+    Latest,
+    /// Go on at the first record that is this old or younger (KIP-1106).
+    ByDuration(Duration),
+    /// Fail.
+    None,
+}
+
+impl OffsetReset {
+    /// Where to go on; `None` where that is an error.
+    pub(crate) fn spec(self) -> Option<OffsetSpec> {
+        match self {
+            OffsetReset::Earliest => Some(OffsetSpec::Beginning),
+            OffsetReset::Latest => Some(OffsetSpec::End),
+            OffsetReset::ByDuration(age) => {
+                let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+                let then = Timestamp::now().as_millis().saturating_sub(age).max(0);
+                Some(OffsetSpec::Timestamp(Timestamp::from_millis(then)))
+            }
+            OffsetReset::None => None,
+        }
+    }
 }

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use milena::OffsetSpec;
 
 /// A Kafka client on the command line.
 #[derive(Debug, Parser)]
@@ -23,12 +24,35 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Send a record for each line
     Produce(Produce),
-    /// Measure how fast records are sent and acknowledged
+    /// Print records
+    Consume(Consume),
+    /// Measure throughput, latency and CPU
+    #[command(subcommand)]
     Bench(Bench),
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// How fast records are sent and acknowledged
+    Produce(BenchProduce),
+    /// How fast records are read, from the beginning
+    Consume(BenchConsume),
+}
+
 #[derive(Debug, clap::Args)]
-pub(crate) struct Bench {
+pub(crate) struct BenchConsume {
+    /// The topic
+    pub(crate) topic: String,
+    /// Stop after so many records [default: at the topic's end]
+    #[arg(short = 'n', value_name = "COUNT", value_parser = at_least_one)]
+    pub(crate) count: Option<usize>,
+    /// Take each record for itself, in place of whole batches
+    #[arg(long)]
+    pub(crate) single: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchProduce {
     /// The topic
     pub(crate) topic: String,
     /// How many records
@@ -62,6 +86,46 @@ pub(crate) struct Produce {
     /// Read lines from here in place of stdin
     #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Consume {
+    /// The topics
+    #[arg(required = true)]
+    pub(crate) topics: Vec<String>,
+    /// Where to start: beginning, end, an offset, or a time as 2026-11-24T12:00:00Z or @MILLISECONDS
+    #[arg(long, default_value = "end", value_parser = place)]
+    pub(crate) from: OffsetSpec,
+    /// Only this partition
+    #[arg(short, long)]
+    pub(crate) partition: Option<i32>,
+    /// Stop after so many records
+    #[arg(short = 'n', value_name = "COUNT")]
+    pub(crate) count: Option<u64>,
+    /// Stop at the end
+    #[arg(short = 'e')]
+    pub(crate) exit_at_end: bool,
+    /// %t topic, %p partition, %o offset, %k key, %s value, %T timestamp, %h headers, %K and %S lengths, %% and \n \t \r \xHH
+    #[arg(short, long, default_value = "%s\\n", value_parser = crate::format::Format::parse)]
+    pub(crate) format: crate::format::Format,
+    /// A JSON object a line, in place of the format
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `beginning`, `end`, an offset, `@` and milliseconds, or a time in UTC.
+fn place(text: &str) -> Result<OffsetSpec, String> {
+    match text {
+        "beginning" => Ok(OffsetSpec::Beginning),
+        "end" => Ok(OffsetSpec::End),
+        _ => {
+            let offset = text.parse().ok().filter(|offset: &i64| *offset >= 0).map(OffsetSpec::At);
+            let time = || crate::format::time(text).map(OffsetSpec::Timestamp);
+            let known = offset.or_else(time);
+            known
+                .ok_or_else(|| "beginning, end, an offset, @MILLISECONDS or 2026-11-24T12:00:00Z is allowed".to_owned())
+        }
+    }
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

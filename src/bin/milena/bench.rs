@@ -1,14 +1,14 @@
 use std::{collections::VecDeque, error::Error, time::Instant};
 
-use milena::{Delivery, Kafka, Record};
+use milena::{Delivery, Kafka, OffsetSpec, Record};
 
-use crate::args::Bench;
+use crate::args::{BenchConsume, BenchProduce};
 
 /// Every so many records one is looked at for its latency.
 const SAMPLE: usize = 1_000;
 
 /// Sends `count` records as fast as they are taken; rates, latency and CPU to stdout once all are acknowledged.
-pub(crate) async fn produce(kafka: &Kafka, options: Bench) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn produce(kafka: &Kafka, options: BenchProduce) -> Result<(), Box<dyn Error>> {
     let producer = kafka.producer().build().await?;
     // Incompressible, and another slice of it for each record.
     let noise: Vec<u8> = std::iter::repeat_with({
@@ -62,6 +62,39 @@ pub(crate) async fn produce(kafka: &Kafka, options: Bench) -> Result<(), Box<dyn
         cpu.map_or("not known".to_owned(), |cpu| format!("{:.3}", cpu / millions)),
         quantile(0.5),
         quantile(0.99),
+    );
+    Ok(())
+}
+
+/// Reads the topic from the beginning; rates and CPU to stdout.
+pub(crate) async fn consume(kafka: &Kafka, options: BenchConsume) -> Result<(), Box<dyn Error>> {
+    let started = (Instant::now(), cpu_seconds());
+    let consumer = kafka.standalone_consumer().assign_topics([&*options.topic], OffsetSpec::Beginning).until_end();
+    let mut consumer = consumer.build().await?;
+    let wanted = options.count.unwrap_or(usize::MAX);
+    let (mut records, mut bytes) = (0usize, 0usize);
+    while records < wanted {
+        if options.single {
+            let Some(record) = consumer.recv().await? else { break };
+            records += 1;
+            bytes += record.key().map_or(0, <[u8]>::len) + record.value().map_or(0, <[u8]>::len);
+            continue;
+        }
+        let Some(batch) = consumer.recv_batch().await? else { break };
+        for record in &batch {
+            let record = record?;
+            records += 1;
+            bytes += record.key().map_or(0, <[u8]>::len) + record.value().map_or(0, <[u8]>::len);
+        }
+    }
+    let (wall, cpu) = (started.0.elapsed().as_secs_f64(), cpu_seconds().zip(started.1).map(|(end, start)| end - start));
+    consumer.close().await;
+    let millions = records as f64 / 1e6;
+    println!(
+        "{records} records, {bytes} B in {wall:.2} s: {:.0} records/s, {:.1} MB/s; CPU {} s per million",
+        records as f64 / wall,
+        bytes as f64 / 1e6 / wall,
+        cpu.map_or("not known".to_owned(), |cpu| format!("{:.3}", cpu / millions)),
     );
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 mod args;
 mod bench;
+mod consume;
+mod format;
 mod produce;
 
 use std::process::ExitCode;
@@ -9,7 +11,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use milena::{Kafka, Properties};
 
-use args::{Arguments, Command};
+use args::{Arguments, Bench, Command};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -35,6 +37,8 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let kafka = Kafka::with_properties(properties).await?;
     match arguments.command {
         Command::Produce(options) => produce::run(&kafka, options).await,
-        Command::Bench(options) => bench::produce(&kafka, options).await,
+        Command::Consume(options) => consume::run(&kafka, options).await,
+        Command::Bench(Bench::Produce(options)) => bench::produce(&kafka, options).await,
+        Command::Bench(Bench::Consume(options)) => bench::consume(&kafka, options).await,
     }
 }

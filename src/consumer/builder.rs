@@ -1,0 +1,128 @@
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{CONSUMER_KEYS, ConsumeError, Consumer, ConsumerConfig, shared::Shared};
+use crate::{
+    cluster::Cluster,
+    config::{Properties, apply, reject_unknown},
+    model::{IsolationLevel, OffsetReset, OffsetSpec, TopicPartition},
+    time::Deadline,
+};
+
+/// Builds a [`Consumer`] that reads the partitions it is told to, in no group; from
+/// [`Kafka::standalone_consumer`](crate::Kafka::standalone_consumer).
+///
+/// ```no_run
+/// # async fn example(kafka: milena::Kafka) -> Result<(), milena::ConsumeError> {
+/// use milena::OffsetSpec;
+///
+/// let mut consumer =
+///     kafka.standalone_consumer().assign_topics(["greetings"], OffsetSpec::Beginning).until_end().build().await?;
+/// while let Some(record) = consumer.recv().await? {
+///     println!("{:?}", record.value());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct StandaloneBuilder {
+    cluster: Arc<Cluster>,
+    config: ConsumerConfig,
+    properties: Properties,
+    partitions: Vec<(TopicPartition, OffsetSpec)>,
+    topics: Vec<(Arc<str>, OffsetSpec)>,
+    to_end: bool,
+}
+
+impl StandaloneBuilder {
+    pub(crate) fn new(cluster: Arc<Cluster>, config: ConsumerConfig) -> Self {
+        StandaloneBuilder {
+            cluster,
+            config,
+            properties: Properties::new(),
+            partitions: Vec::new(),
+            topics: Vec::new(),
+            to_end: false,
+        }
+    }
+
+    /// A setting by its Kafka name, as `fetch.max.wait.ms`; checked by [`build`](StandaloneBuilder::build). It wins over the
+    /// setters here.
+    pub fn set(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.properties.set(key, value);
+        self
+    }
+
+    /// Partitions to read, and where to start in each.
+    pub fn assign(mut self, partitions: impl IntoIterator<Item = (TopicPartition, OffsetSpec)>) -> Self {
+        self.partitions.extend(partitions);
+        self
+    }
+
+    /// Topics of which all partitions are read from `at`. Partitions that are added to them later are read from their beginning.
+    pub fn assign_topics<T: Into<Arc<str>>>(mut self, topics: impl IntoIterator<Item = T>, at: OffsetSpec) -> Self {
+        self.topics.extend(topics.into_iter().map(|topic| (topic.into(), at)));
+        self
+    }
+
+    /// Reads up to the end of each partition as it is when reading begins, and then yields `None`.
+    pub fn until_end(mut self) -> Self {
+        self.to_end = true;
+        self
+    }
+
+    /// Which transactional records are seen. Default: those of committed transactions, reading up to the first that is open.
+    pub fn isolation_level(mut self, level: IsolationLevel) -> Self {
+        self.config.isolation = level;
+        self
+    }
+
+    /// What happens at an offset that is not in the log. Default: reading goes on at the end.
+    pub fn auto_offset_reset(mut self, reset: OffsetReset) -> Self {
+        self.config.reset = reset;
+        self
+    }
+
+    /// Memory for what is fetched ahead, in bytes, over all brokers. Default: 64 MiB. A batch larger than a broker's share is
+    /// fetched all the same, alone.
+    pub fn prefetch_bytes(mut self, bytes: usize) -> Self {
+        self.config.prefetch_bytes = bytes;
+        self
+    }
+
+    /// The consumer. It begins to fetch at once.
+    ///
+    /// # Errors
+    /// For an unknown setting or a bad value, and for a topic that does not exist or has no such partition.
+    pub async fn build(mut self) -> Result<Consumer, ConsumeError> {
+        let known: Vec<&'static str> = CONSUMER_KEYS.iter().map(|key| key.name).collect();
+        reject_unknown(&self.properties, &known)?;
+        apply(&mut self.config, CONSUMER_KEYS, &self.properties)?;
+        let shared = Arc::new(Shared::new(self.cluster, self.config, self.to_end));
+        check(&shared, &self.partitions).await?;
+        for (name, at) in &self.topics {
+            let topic = shared.cluster.topic(name, deadline(&shared)).await?;
+            shared.table().whole_topics.push(Arc::clone(&topic.name));
+            let all = (0..topic.partitions.len()).map(|n| TopicPartition::new(Arc::clone(&topic.name), n as i32));
+            self.partitions.extend(all.map(|partition| (partition, *at)));
+        }
+        shared.assign(self.partitions);
+        Ok(Consumer::start(shared))
+    }
+}
+
+/// Whether all these partitions exist.
+pub(super) async fn check(shared: &Shared, partitions: &[(TopicPartition, OffsetSpec)]) -> Result<(), ConsumeError> {
+    for (at, _) in partitions {
+        let topic = shared.cluster.topic(&at.topic, deadline(shared)).await?;
+        if !usize::try_from(at.partition).is_ok_and(|number| number < topic.partitions.len()) {
+            return Err(ConsumeError::NoPartition { partition: at.clone(), partitions: topic.partitions.len() });
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn deadline(shared: &Shared) -> Deadline {
+    Deadline::after(Instant::now(), shared.config.api_timeout)
+}

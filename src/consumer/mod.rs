@@ -1,0 +1,33 @@
+//! The consumer: fetches in the background, hands out records one by one or in batches.
+//!
+//! Imports: `fetch`, `cluster`, `wire`, `batch`, `config`, `model`, `time`.
+//!
+//! In reading order:
+//! - `builder`, `config`: [`StandaloneBuilder`], the settings and their defaults
+//! - `handle`: [`Consumer`], what a user holds
+//! - `offsets`: its questions about offsets
+//! - `record`, `batch`: [`ConsumerRecord`], [`RecordBatch`]: what it hands out
+//! - `shared`: the partitions, and what was fetched of them, between the handle and the tasks
+//! - `fetcher`: the task of one broker
+//! - `keeper`: the task that refreshes metadata, finds offsets and checks positions against new leaders
+//! - `error`: [`ConsumeError`]
+
+mod batch;
+mod builder;
+mod config;
+mod error;
+mod fetcher;
+mod handle;
+mod keeper;
+mod offsets;
+mod record;
+mod shared;
+
+pub use batch::{RecordBatch, RecordRef};
+pub use builder::StandaloneBuilder;
+pub use error::ConsumeError;
+pub use handle::Consumer;
+pub use offsets::OffsetAndTimestamp;
+pub use record::{ConsumerHeader, ConsumerHeaders, ConsumerRecord};
+
+pub(crate) use config::{CONSUMER_KEYS, ConsumerConfig};
