@@ -1,5 +1,6 @@
-//! Brokers of a three-node cluster are killed with -9, one after another, while a producer writes: what was acknowledged is in
-//! the log once, in order per partition, where the acknowledgement says, and the producer needs no help.
+//! Brokers of a three-node cluster are killed with -9, one after another, while a producer writes and a consumer reads: what
+//! was acknowledged is in the log once, in order per partition, where the acknowledgement says; all of it is read, once and in
+//! order; and neither needs help. `MILENA_TEST_RECORDS` sets how many records; 60,000 take about a minute.
 
 mod support;
 
@@ -12,18 +13,34 @@ use std::{
     time::{Duration, Instant},
 };
 
-use milena::{Kafka, Record};
+use milena::{ConsumerRecord, Kafka, OffsetSpec, Record};
 use support::{cluster_control, kafka_tool};
 
-const RECORDS: usize = 60_000;
+/// How long the consumer may need for what is left once everything is acknowledged.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_acknowledged_record_is_there_once_and_in_order() {
+    let records: usize = std::env::var("MILENA_TEST_RECORDS").map_or(60_000, |n| n.parse().expect("a number"));
     let Some(mut control) = cluster_control() else { return };
     let brokers = control.bootstrap();
     let topic = control.topic("killed", 6).await;
     let kafka = Kafka::connect(&brokers).await.unwrap();
     let producer = kafka.producer().build().await.unwrap();
+
+    let mut consumer =
+        kafka.standalone_consumer().assign_topics([&*topic], OffsetSpec::Beginning).build().await.unwrap();
+    let reader = tokio::spawn(async move {
+        let mut read: HashMap<i32, Vec<(i64, usize)>> = HashMap::new();
+        let mut left = records;
+        while left > 0 {
+            let record: ConsumerRecord = consumer.recv().await.unwrap().expect("it has no end");
+            let number = std::str::from_utf8(record.value().unwrap()).unwrap().parse().unwrap();
+            read.entry(record.partition()).or_default().push((record.offset(), number));
+            left -= 1;
+        }
+        read
+    });
 
     let done = Arc::new(AtomicBool::new(false));
     let killer = std::thread::spawn({
@@ -44,7 +61,7 @@ async fn every_acknowledged_record_is_there_once_and_in_order() {
 
     let started = Instant::now();
     let mut deliveries = Vec::new();
-    for number in 0..RECORDS {
+    for number in 0..records {
         let value = number.to_string();
         let record = Record::to(&topic).partition((number % 6) as i32).value(&value);
         deliveries.push((number, producer.enqueue(record).await.unwrap()));
@@ -63,14 +80,16 @@ async fn every_acknowledged_record_is_there_once_and_in_order() {
     let (kills, _control) = killer.join().unwrap();
     assert!(kills >= 3, "only {kills} brokers were killed in {took:?}");
     producer.close().await;
+    let read = tokio::time::timeout(PATIENCE, reader).await.expect("the consumer reads it all").unwrap();
 
-    let max = (RECORDS * 2).to_string();
+    let max = (records * 2).to_string();
     #[rustfmt::skip]
     let args = [
         "--bootstrap-server", &brokers, "--topic", &topic, "--from-beginning", "--max-messages", &max, "--timeout-ms", "15000",
         "--formatter-property", "print.partition=true", "--formatter-property", "print.offset=true",
     ];
     let text = kafka_tool("org.apache.kafka.tools.consumer.ConsoleConsumer", &args);
+    let mut logs: HashMap<i32, Vec<(i64, usize)>> = HashMap::new();
     let mut last = HashMap::new();
     let mut seen = 0;
     for line in text.lines().filter(|line| line.starts_with("Partition:")) {
@@ -88,8 +107,17 @@ async fn every_acknowledged_record_is_there_once_and_in_order() {
                 "{number} at {partition}:{offset} was not acknowledged there"
             ),
         }
+        logs.entry(partition).or_default().push((offset, number));
         seen += 1;
     }
-    assert_eq!(seen, RECORDS);
+    assert_eq!(seen, records);
+    for (partition, log) in logs {
+        assert!(
+            read[&partition] == log,
+            "partition {partition}: read {}, in the log {}",
+            read[&partition].len(),
+            log.len()
+        );
+    }
     println!("{kills} brokers killed in {took:?}");
 }
