@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use crate::{
+    admin::{ADMIN_KEYS, Admin, AdminConfig},
     cluster::{Cluster, ClusterError},
     config::{CLIENT_KEYS, ClientConfig, ConfigError, Properties, apply, reject_unknown},
     producer::{PRODUCER_KEYS, ProducerBuilder, ProducerConfig},
@@ -13,6 +14,7 @@ use crate::{
 pub struct Kafka {
     config: Arc<ClientConfig>,
     producer: ProducerConfig,
+    admin: AdminConfig,
 }
 
 /// What can go wrong in [`Kafka::connect`].
@@ -37,7 +39,7 @@ impl Kafka {
         Self::with_properties(Properties::from_iter([("bootstrap.servers", servers)])).await
     }
 
-    /// Connects with settings by their Kafka names. Those of producers and consumers are taken too, as defaults for
+    /// Connects with settings by their Kafka names. Those of producers, consumers and admins are taken too, as defaults for
     /// the clients made from this handle.
     ///
     /// # Errors
@@ -53,8 +55,10 @@ impl Kafka {
         }
         let mut producer = ProducerConfig::default();
         apply(&mut producer, PRODUCER_KEYS, &properties)?;
+        let mut admin = AdminConfig::default();
+        apply(&mut admin, ADMIN_KEYS, &properties)?;
         Cluster::new(config.clone()).refresh().await?;
-        Ok(Kafka { config: Arc::new(config), producer })
+        Ok(Kafka { config: Arc::new(config), producer, admin })
     }
 
     /// Connects with the settings in the environment: `KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_LINGER_MS` and so on.
@@ -72,6 +76,13 @@ impl Kafka {
         ProducerBuilder::new(self.new_cluster(), self.producer.clone())
     }
 
+    /// An admin of this cluster: topics, configs, the deletion of records.
+    pub fn admin(&self) -> Admin {
+        // Asking for a topic must not make it.
+        let config = ClientConfig { allow_auto_create_topics: false, ..(*self.config).clone() };
+        Admin::new(Cluster::new(config), self.admin.clone())
+    }
+
     /// A view of the cluster with connections of its own.
     fn new_cluster(&self) -> Arc<Cluster> {
         Cluster::new((*self.config).clone())
@@ -80,5 +91,6 @@ impl Kafka {
 
 /// Every setting's name, of whichever client.
 fn known_keys() -> impl Iterator<Item = &'static str> {
-    CLIENT_KEYS.iter().map(|key| key.name).chain(PRODUCER_KEYS.iter().map(|key| key.name))
+    let client = CLIENT_KEYS.iter().map(|key| key.name);
+    client.chain(PRODUCER_KEYS.iter().map(|key| key.name)).chain(ADMIN_KEYS.iter().map(|key| key.name))
 }

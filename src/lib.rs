@@ -10,13 +10,19 @@ pub use kafka::{ConnectError, Kafka};
 mod producer;
 pub use producer::{Ack, Delivery, ProduceError, Producer, ProducerBuilder};
 
+mod admin;
+pub use admin::{
+    Admin, AdminError, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, CreatedTopic, DryRun, NewTopic,
+    PartitionDescription, PerTopic, TopicDescription, TopicListing,
+};
+
 mod accumulate;
 
-#[allow(dead_code, unused_imports, reason = "the consumer and the admin client, which use the rest, come next")]
+#[allow(dead_code, unused_imports, reason = "the consumer, which uses the rest, comes next")]
 mod cluster;
 pub use cluster::ClusterError;
 
-#[allow(dead_code, unused_imports, reason = "the consumer and the admin client, which use the rest, come next")]
+#[allow(dead_code, unused_imports, reason = "the consumer, which uses the rest, comes next")]
 mod wire;
 pub use wire::{Address, ErrorCode, InvalidAddress, Remedy, WireError};
 
@@ -32,5 +38,4 @@ pub use model::{
     Header, IsolationLevel, OffsetSpec, Payload, Record, Timestamp, TimestampType, TopicId, TopicPartition,
 };
 
-#[allow(dead_code, unused_imports, reason = "the consumer and the admin client, which use the rest, come next")]
 mod time;
