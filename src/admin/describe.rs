@@ -97,13 +97,14 @@ impl Admin {
         let patience = self.cluster.config().unknown_topic_patience;
         let ledger = Ledger::asking("Metadata", names.iter().map(Subject::from).collect(), patience);
         let ledger = Mutex::new(ledger);
-        self.settle(&ledger, self.deadline(), async |open: Vec<usize>| {
-            let asked: Vec<Arc<str>> = open.iter().map(|index| Arc::clone(&names[*index])).collect();
+        let (book, topics) = (&ledger, &names);
+        self.settle(book, self.deadline(), |open| async move {
+            let asked: Vec<Arc<str>> = open.iter().map(|index| Arc::clone(&topics[*index])).collect();
             let picture = self.cluster.topics(&asked).await?;
             let now = Instant::now();
-            let mut ledger = ledger.lock();
+            let mut ledger = book.lock();
             for index in open {
-                let answer = match picture.topic(&names[index]) {
+                let answer = match picture.topic(&topics[index]) {
                     None => Err(Refusal::left_out()),
                     Some(topic) if topic.error == ErrorCode::NONE => Ok(TopicDescription::of(topic)),
                     Some(topic) => Err(Refusal { code: topic.error, message: None }),

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -47,13 +47,13 @@ impl Admin {
         read: impl Fn(R::Answer) -> Vec<Part<T>>,
     ) -> Vec<Result<T, AdminError>> {
         let ledger = Mutex::new(ledger);
-        let (request, read) = (&request, &read);
-        self.settle(&ledger, deadline, async |open: Vec<usize>| {
+        let (book, request, read) = (&ledger, &request, &read);
+        self.settle(book, deadline, |open| async move {
             let connection = self.connect(target).await?;
-            let answer = self.call(&connection, &ledger, &open, deadline, |terms| request(&open, terms)).await?;
+            let answer = self.call(&connection, book, &open, deadline, |terms| request(&open, terms)).await?;
             let now = Instant::now();
             let parts = read(answer);
-            let mut ledger = ledger.lock();
+            let mut ledger = book.lock();
             for index in open {
                 let name = ledger.name(index);
                 let part = parts.iter().find(|(part, _)| **part == *name);
@@ -68,12 +68,14 @@ impl Admin {
 
     /// Does a round for what is open in the ledger, again and again until nothing is or the deadline passes. When a round
     /// fails as a whole that is the answer for all that it was for.
-    pub(super) async fn settle<T: Clone>(
+    pub(super) async fn settle<T: Clone, F>(
         &self,
         ledger: &Mutex<Ledger<T>>,
         deadline: Deadline,
-        round: impl AsyncFn(Vec<usize>) -> Result<(), ClusterError>,
-    ) {
+        round: impl Fn(Vec<usize>) -> F,
+    ) where
+        F: Future<Output = Result<(), ClusterError>>,
+    {
         let attempt = || async {
             let open = ledger.lock().open();
             let done = round(open.clone()).await;

@@ -47,11 +47,12 @@ impl Admin {
         let subjects = before.iter().map(|entry| Subject::Partition(partition(entry))).collect();
         let patience = self.cluster.config().unknown_topic_patience;
         let ledger = Mutex::new(Ledger::changing_with("DeleteRecords", subjects, patience));
-        self.settle(&ledger, deadline, async |open: Vec<usize>| {
-            let leaders = self.leaders(&topic, &before, &open, &ledger).await?;
+        let (book, name, wanted) = (&ledger, &topic, &before);
+        self.settle(book, deadline, |open| async move {
+            let leaders = self.leaders(name, wanted, &open, book).await?;
             let mut asked: FuturesUnordered<_> = leaders
                 .into_iter()
-                .map(|(leader, indexes)| self.ask_leader(leader, indexes, &topic, &before, &ledger, deadline))
+                .map(|(leader, indexes)| self.ask_leader(leader, indexes, name, wanted, book, deadline))
                 .collect();
             while asked.next().await.is_some() {}
             Ok(())

@@ -117,7 +117,8 @@ impl Admin {
                         let message = part.error_message.as_ref().map(|text| text.as_str());
                         let result = Refusal::check(part.error_code, message).map(|()| CreatedTopic {
                             name: Arc::from(part.name.as_str()),
-                            id: TopicId::from(part.topic_id),
+                            // A controller that only checks makes up an id all the same.
+                            id: if validate_only { TopicId::ZERO } else { TopicId::from(part.topic_id) },
                             partitions: (part.num_partitions >= 0).then_some(part.num_partitions),
                             replication_factor: (part.replication_factor >= 0).then_some(part.replication_factor),
                         });
