@@ -13,6 +13,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 const CREATE_TOPICS: i16 = 19;
 const DELETE_TOPICS: i16 = 20;
+const DELETE_RECORDS: i16 = 21;
 const CREATE_PARTITIONS: i16 = 37;
 
 async fn connect(broker: &Broker) -> (Kafka, Admin) {
@@ -265,12 +266,13 @@ async fn records_are_deleted_up_to_an_offset() {
     let (kafka, admin) = connect(&broker).await;
     let topic = broker.topic("admin", 6).await;
     let producer = kafka.producer().build().await.unwrap();
-    for partition in 0..6 {
-        for _ in 0..10 {
-            producer.enqueue(Record::to(&topic).partition(partition).value("a")).await.unwrap();
-        }
+    let mut deliveries = Vec::new();
+    for partition in (0..6).flat_map(|partition| [partition; 10]) {
+        deliveries.push(producer.enqueue(Record::to(&topic).partition(partition).value("a")).await.unwrap());
     }
-    producer.flush().await;
+    for delivery in deliveries {
+        delivery.await.unwrap();
+    }
 
     // Led by all three brokers.
     let before = [(0, 4), (1, -1), (2, 0), (3, 10), (4, 11), (5, 3), (6, 1)];
@@ -294,6 +296,25 @@ async fn records_are_deleted_up_to_an_offset() {
     let compacted = broker.topic_with("admin", 1, &["cleanup.policy=compact"]).await;
     let kept = admin.delete_records(&compacted, [(0, -1)]).await;
     assert!(matches!(kept[0].1, Err(AdminError::Refused { code: ErrorCode::POLICY_VIOLATION, .. })), "{kept:?}");
+}
+
+#[tokio::test]
+async fn a_leader_that_has_moved_is_asked_for_anew() {
+    let Some(broker) = support::broker() else { return };
+    let Some(cluster) = broker.proxied() else { return };
+    let admin = Kafka::connect(cluster.bootstrap()).await.unwrap().admin();
+    let topic = broker.topic("admin", 1).await;
+    // The first answer: the error code stands before the three empty tag sections that end it.
+    let moved = || {
+        Fault::rewrite(|answer| {
+            let at = answer.len() - 5;
+            answer[at..at + 2].copy_from_slice(&ErrorCode::NOT_LEADER_OR_FOLLOWER.code().to_be_bytes());
+        })
+    };
+    let _faults = cluster.on_each(Filter::api(DELETE_RECORDS).nth(1), moved);
+    let results = admin.delete_records(&topic, [(0, -1)]).await;
+    assert!(matches!(results[..], [(0, Ok(0))]), "{results:?}");
+    assert_eq!(cluster.requests(DELETE_RECORDS), 2);
 }
 
 #[tokio::test]
@@ -326,11 +347,11 @@ async fn what_takes_too_long_says_whether_it_may_have_been_done() {
     let admin = Kafka::connect(cluster.bootstrap()).await.unwrap().admin().timeout(Duration::from_millis(700));
     admin.list_topics().await.unwrap();
 
-    let refused = cluster.on_each(Filter::api(CREATE_TOPICS), || Fault::Stall(support::Direction::Answers));
+    let stalled = cluster.on_each(Filter::api(CREATE_TOPICS), || Fault::Stall(support::Direction::Answers));
     let error = admin.create_topic(NewTopic::new(unique("admin"))).await.unwrap_err();
     assert!(matches!(error, AdminError::OutOfTime { possibly_applied: true, .. }), "{error}");
     assert!(error.to_string().contains("within 700ms"), "{error}");
-    drop(refused);
+    drop(stalled);
 
     let _frozen = cluster.freeze();
     let error = admin.list_topics().await.unwrap_err();

@@ -136,3 +136,25 @@ fn told(code: &ErrorCode, message: &Option<Arc<str>>) -> String {
 fn because(last: &Option<Arc<str>>) -> String {
     last.as_deref().map(|why| format!(" (last: {why})")).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::ConfigResource;
+
+    #[test]
+    fn a_code_becomes_what_a_caller_may_tell_apart() {
+        let topic = Subject::Resource(ConfigResource::Topic(Arc::from("t")));
+        let error = |code| AdminError::refused(&topic, code, Some(Arc::from("why")), false);
+        assert!(matches!(error(ErrorCode::TOPIC_ALREADY_EXISTS), AdminError::AlreadyExists { .. }));
+        assert!(matches!(error(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION), AdminError::Unknown { .. }));
+        assert!(matches!(error(ErrorCode::UNSUPPORTED_VERSION), AdminError::Unsupported { .. }));
+        let denied = error(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+        assert!(matches!(denied, AdminError::NotAuthorised { .. }));
+        assert_eq!(denied.to_string(), "topic \"t\": not authorised: TOPIC_AUTHORIZATION_FAILED: why");
+        assert_eq!(error(ErrorCode::POLICY_VIOLATION).to_string(), "topic \"t\": refused: POLICY_VIOLATION: why");
+        let missing = WireError::Unsupported { api: "DeleteRecords", broker: None, client: (1, 2) };
+        let missing = AdminError::failed(&topic, missing.into());
+        assert!(matches!(missing, AdminError::Unsupported { .. }), "{missing}");
+    }
+}

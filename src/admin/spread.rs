@@ -37,6 +37,10 @@ impl Admin {
         let mut seen = HashSet::new();
         let mut backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(200));
         loop {
+            if self.cluster.snapshot().taken.elapsed() > PICTURE_AGE {
+                // One that fails leaves the old picture, which may do.
+                let _ = self.cluster.refresh().await;
+            }
             let picture = self.cluster.snapshot();
             let unseen: Vec<i32> = picture.brokers.keys().filter(|id| !seen.contains(*id)).copied().collect();
             let ask = |id| async move { (id, timeout(PATIENCE, self.picture_of(id, topics)).await) };
@@ -53,9 +57,6 @@ impl Admin {
                 return;
             }
             sleep(backoff.next_wait()).await;
-            if picture.taken.elapsed() > PICTURE_AGE {
-                let _ = self.cluster.refresh().await;
-            }
         }
     }
 

@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::topics::Topics;
+
 /// A Kafka client on the command line.
 #[derive(Debug, Parser)]
 #[command(name = "milena", version)]
@@ -15,12 +17,18 @@ pub(crate) struct Arguments {
     /// One setting, as linger.ms=10; wins over the file
     #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = setting)]
     pub(crate) settings: Vec<(String, String)>,
+    /// JSON on stdout: one document, or one on each line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// List, describe, create, delete and alter topics
+    #[command(subcommand)]
+    Topics(Topics),
     /// Send a record for each line
     Produce(Produce),
     /// Measure how fast records are sent and acknowledged
@@ -64,7 +72,7 @@ pub(crate) struct Produce {
     pub(crate) file: Option<PathBuf>,
 }
 
-fn setting(text: &str) -> Result<(String, String), String> {
+pub(crate) fn setting(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
 }
