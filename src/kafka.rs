@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use crate::{
+    admin::{ADMIN_KEYS, Admin, AdminConfig},
     cluster::{Cluster, ClusterError},
     config::{CLIENT_KEYS, ClientConfig, ConfigError, Properties, apply, reject_unknown},
     consumer::{CONSUMER_KEYS, ConsumerConfig, StandaloneBuilder},
@@ -15,6 +16,7 @@ pub struct Kafka {
     config: Arc<ClientConfig>,
     producer: ProducerConfig,
     consumer: ConsumerConfig,
+    admin: AdminConfig,
 }
 
 /// What can go wrong in [`Kafka::connect`].
@@ -39,7 +41,7 @@ impl Kafka {
         Self::with_properties(Properties::from_iter([("bootstrap.servers", servers)])).await
     }
 
-    /// Connects with settings by their Kafka names. Those of producers and consumers are taken too, as defaults for
+    /// Connects with settings by their Kafka names. Those of producers, consumers and admins are taken too, as defaults for
     /// the clients made from this handle.
     ///
     /// # Errors
@@ -57,8 +59,10 @@ impl Kafka {
         apply(&mut producer, PRODUCER_KEYS, &properties)?;
         let mut consumer = ConsumerConfig::default();
         apply(&mut consumer, CONSUMER_KEYS, &properties)?;
+        let mut admin = AdminConfig::default();
+        apply(&mut admin, ADMIN_KEYS, &properties)?;
         Cluster::new(config.clone()).refresh().await?;
-        Ok(Kafka { config: Arc::new(config), producer, consumer })
+        Ok(Kafka { config: Arc::new(config), producer, consumer, admin })
     }
 
     /// Connects with the settings in the environment: `KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_LINGER_MS` and so on.
@@ -81,6 +85,13 @@ impl Kafka {
         StandaloneBuilder::new(self.new_cluster(), self.consumer.clone())
     }
 
+    /// An admin of this cluster: topics, configs, the deletion of records.
+    pub fn admin(&self) -> Admin {
+        // Asking for a topic must not make it.
+        let config = ClientConfig { allow_auto_create_topics: false, ..(*self.config).clone() };
+        Admin::new(Cluster::new(config), self.admin.clone())
+    }
+
     /// A view of the cluster with connections of its own.
     fn new_cluster(&self) -> Arc<Cluster> {
         Cluster::new((*self.config).clone())
@@ -89,6 +100,6 @@ impl Kafka {
 
 /// Every setting's name, of whichever client.
 fn known_keys() -> impl Iterator<Item = &'static str> {
-    let clients = PRODUCER_KEYS.iter().map(|key| key.name).chain(CONSUMER_KEYS.iter().map(|key| key.name));
-    CLIENT_KEYS.iter().map(|key| key.name).chain(clients)
+    let names = CLIENT_KEYS.iter().map(|key| key.name).chain(PRODUCER_KEYS.iter().map(|key| key.name));
+    names.chain(CONSUMER_KEYS.iter().map(|key| key.name)).chain(ADMIN_KEYS.iter().map(|key| key.name))
 }

@@ -16,14 +16,18 @@ pub use consumer::{
     RecordRef, StandaloneBuilder,
 };
 
+mod admin;
+pub use admin::{
+    Admin, AdminError, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, CreatedTopic, DryRun, NewTopic,
+    PartitionDescription, PerTopic, TopicDescription, TopicListing,
+};
+
 mod accumulate;
 mod fetch;
 
-#[allow(dead_code, unused_imports, reason = "the consumer and the admin client, which use the rest, come next")]
 mod cluster;
 pub use cluster::ClusterError;
 
-#[allow(dead_code, unused_imports, reason = "the consumer and the admin client, which use the rest, come next")]
 mod wire;
 pub use wire::{Address, ErrorCode, InvalidAddress, Remedy, WireError};
 
@@ -39,5 +43,4 @@ pub use model::{
     Header, IsolationLevel, OffsetReset, OffsetSpec, Payload, Record, Timestamp, TimestampType, TopicId, TopicPartition,
 };
 
-#[allow(dead_code, unused_imports, reason = "the consumer and the admin client, which use the rest, come next")]
 mod time;

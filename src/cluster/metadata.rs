@@ -13,7 +13,6 @@ pub(crate) struct Snapshot {
     /// Counts refreshes; 0 is the empty picture before the first.
     pub(crate) version: u64,
     pub(crate) taken: Instant,
-    pub(crate) cluster_id: Option<Arc<str>>,
     pub(crate) controller: Option<i32>,
     pub(crate) brokers: HashMap<i32, Broker>,
     pub(crate) topics: HashMap<Arc<str>, Arc<Topic>>,
@@ -55,14 +54,7 @@ const MAX_PARTITIONS: i32 = 200_000;
 
 impl Snapshot {
     pub(crate) fn empty(now: Instant) -> Self {
-        Snapshot {
-            version: 0,
-            taken: now,
-            cluster_id: None,
-            controller: None,
-            brokers: HashMap::new(),
-            topics: HashMap::new(),
-        }
+        Snapshot { version: 0, taken: now, controller: None, brokers: HashMap::new(), topics: HashMap::new() }
     }
 
     pub(crate) fn topic(&self, name: &str) -> Option<&Arc<Topic>> {
@@ -128,7 +120,6 @@ impl Snapshot {
         Snapshot {
             version: self.version + 1,
             taken: now,
-            cluster_id: answer.cluster_id.as_ref().map(|id| Arc::from(id.as_str())),
             controller: (answer.controller_id >= 0).then_some(answer.controller_id),
             brokers: brokers.collect(),
             topics,

@@ -15,6 +15,7 @@ use crate::{
 pub(crate) enum Purpose {
     Produce,
     Fetch,
+    #[allow(dead_code, reason = "consumer groups, which use it, come next")]
     Coordinate,
     Control,
 }

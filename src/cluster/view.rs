@@ -119,6 +119,12 @@ impl Cluster {
         Ok(self.snapshot().next(&answer, false, Instant::now()))
     }
 
+    /// A picture of these topics as they are now, beside the kept one.
+    pub(crate) async fn topics(&self, names: &[Arc<str>]) -> Result<Snapshot, ClusterError> {
+        let answer = self.ask_anyone(Some(names)).await?;
+        Ok(self.snapshot().next(&answer, false, Instant::now()))
+    }
+
     /// The topic, once it is known and has a partition; asks for it until the deadline.
     ///
     /// A topic that does not exist is asked for again for a short while, since a broker may not have heard of a new one.
@@ -213,7 +219,9 @@ impl Cluster {
                 return Err(ClusterError::OutOfTime { last: Box::new(error) });
             }
             sleep(backoff.next_wait().min(deadline.left(now))).await;
-            if matches!(&error, ClusterError::Refused { code, .. } if code.is_stale_metadata())
+            // A controller that moves is found in new metadata, though NOT_CONTROLLER does not say that others are stale.
+            let stale = |code: &ErrorCode| code.is_stale_metadata() || *code == ErrorCode::NOT_CONTROLLER;
+            if matches!(&error, ClusterError::Refused { code, .. } if stale(code))
                 || matches!(error, ClusterError::Wire(_))
             {
                 let _ = tokio::time::timeout_at(deadline.instant(), self.refresh()).await;

@@ -18,3 +18,4 @@ pub use properties::Properties;
 
 pub(crate) use client::{CLIENT_KEYS, ClientConfig};
 pub(crate) use key::{Key, apply, boolean, bytes, millis, number, one_of, reject_unknown};
+pub(crate) use properties::is_secret;

@@ -88,10 +88,14 @@ impl Properties {
     }
 }
 
+/// Whether a setting of this name may be a secret, so that its value is not shown.
+pub(crate) fn is_secret(key: &str) -> bool {
+    ["password", "jaas", "secret", "token", "key.pem", "keystore.key"].iter().any(|part| key.contains(part))
+}
+
 impl fmt::Debug for Properties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let secret = |key: &str| ["password", "jaas", "secret", "token", "key.pem"].iter().any(|s| key.contains(s));
-        f.debug_map().entries(self.0.iter().map(|(k, v)| (k, if secret(k) { "[hidden]" } else { v }))).finish()
+        f.debug_map().entries(self.0.iter().map(|(k, v)| (k, if is_secret(k) { "[hidden]" } else { v }))).finish()
     }
 }
 

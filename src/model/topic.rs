@@ -36,11 +36,38 @@ impl TopicId {
     }
 }
 
+/// As Kafka's own tools write it: 22 characters of base64 for URLs.
+impl fmt::Display for TopicId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        // 128 bits and four more of zeros: 22 digits of six.
+        let number = u128::from_be_bytes(self.0);
+        let digit = |place: u32| match place {
+            21 => (number << 4) & 63,
+            place => (number >> (122 - 6 * place)) & 63,
+        };
+        (0..22).try_for_each(|place| write!(f, "{}", char::from(DIGITS[digit(place) as usize])))
+    }
+}
+
 impl fmt::Debug for TopicId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for byte in self.0 {
             write!(f, "{byte:02x}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_written_as_kafka_writes_it() {
+        assert_eq!(TopicId::ZERO.to_string(), "AAAAAAAAAAAAAAAAAAAAAA");
+        assert_eq!(TopicId([0xff; 16]).to_string(), "_____________________w");
+        let counted: Vec<u8> = (0..16).collect();
+        assert_eq!(TopicId(counted.try_into().unwrap()).to_string(), "AAECAwQFBgcICQoLDA0ODw");
     }
 }

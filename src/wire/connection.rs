@@ -50,11 +50,6 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Whom to.
-    pub(crate) fn address(&self) -> &Address {
-        &self.address
-    }
-
     /// Whether the connection has ended, from either side. Calls on it fail at once.
     pub(crate) fn is_closed(&self) -> bool {
         self.ending.reason().is_some()

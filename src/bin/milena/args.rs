@@ -3,6 +3,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use milena::OffsetSpec;
 
+use crate::topics::Topics;
+
 /// A Kafka client on the command line.
 #[derive(Debug, Parser)]
 #[command(name = "milena", version)]
@@ -16,12 +18,18 @@ pub(crate) struct Arguments {
     /// One setting, as linger.ms=10; wins over the file
     #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = setting)]
     pub(crate) settings: Vec<(String, String)>,
+    /// JSON on stdout: one document, or one on each line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// List, describe, create, delete and alter topics
+    #[command(subcommand)]
+    Topics(Topics),
     /// Send a record for each line
     Produce(Produce),
     /// Print records
@@ -108,9 +116,6 @@ pub(crate) struct Consume {
     /// %t topic, %p partition, %o offset, %k key, %s value, %T timestamp, %h headers, %K and %S lengths, %% and \n \t \r \xHH
     #[arg(short, long, default_value = "%s\\n", value_parser = crate::format::Format::parse)]
     pub(crate) format: crate::format::Format,
-    /// A JSON object a line, in place of the format
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// `beginning`, `end`, an offset, `@` and milliseconds, or a time in UTC.
@@ -128,7 +133,7 @@ fn place(text: &str) -> Result<OffsetSpec, String> {
     }
 }
 
-fn setting(text: &str) -> Result<(String, String), String> {
+pub(crate) fn setting(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
 }

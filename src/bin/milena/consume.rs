@@ -8,7 +8,7 @@ use crate::args::Consume;
 const BUFFER: usize = 64 << 10;
 
 /// Prints records as they come, until the count, the end, or ctrl-c.
-pub(crate) async fn run(kafka: &Kafka, options: Consume) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn run(kafka: &Kafka, options: Consume, json: bool) -> Result<(), Box<dyn Error>> {
     let mut builder = kafka.standalone_consumer().auto_offset_reset(OffsetReset::Earliest);
     builder = match options.partition {
         None => builder.assign_topics(options.topics.iter().map(String::as_str), options.from),
@@ -37,7 +37,7 @@ pub(crate) async fn run(kafka: &Kafka, options: Consume) -> Result<(), Box<dyn E
             }
         };
         let Some(record) = record else { break };
-        print(&mut out, &record, &options)?;
+        print(&mut out, &record, &options, json)?;
         if out.len() >= BUFFER {
             flush(&mut out)?;
         }
@@ -48,8 +48,8 @@ pub(crate) async fn run(kafka: &Kafka, options: Consume) -> Result<(), Box<dyn E
     Ok(())
 }
 
-fn print(out: &mut Vec<u8>, record: &ConsumerRecord, options: &Consume) -> Result<(), Box<dyn Error>> {
-    if !options.json {
+fn print(out: &mut Vec<u8>, record: &ConsumerRecord, options: &Consume, json: bool) -> Result<(), Box<dyn Error>> {
+    if !json {
         options.format.write(out, record);
         return Ok(());
     }

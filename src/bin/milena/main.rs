@@ -4,12 +4,14 @@ mod args;
 mod bench;
 mod consume;
 mod format;
+mod output;
 mod produce;
+mod topics;
 
-use std::process::ExitCode;
+use std::{error::Error, io, process::ExitCode};
 
 use clap::Parser;
-use milena::{Kafka, Properties};
+use milena::{ConfigError, ConnectError, Kafka, Properties};
 
 use args::{Arguments, Bench, Command};
 
@@ -18,14 +20,23 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads has enough, as `head`.
+        Err(error) if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) => {
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("milena: {error}");
-            ExitCode::from(1)
+            ExitCode::from(if is_usage(&*error) { 2 } else { 1 })
         }
     }
 }
 
-async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+/// Whether a setting is wrong, in place of what was to be done with it.
+fn is_usage(error: &(dyn Error + 'static)) -> bool {
+    error.is::<ConfigError>() || matches!(error.downcast_ref(), Some(ConnectError::Config(_)))
+}
+
+async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let mut properties = Properties::from_iter([("bootstrap.servers", "localhost:9092")]);
     if let Some(file) = &arguments.config {
         properties.extend(Properties::from_file(file)?);
@@ -36,8 +47,9 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     properties.extend(Properties::from_iter(arguments.settings));
     let kafka = Kafka::with_properties(properties).await?;
     match arguments.command {
+        Command::Topics(command) => topics::run(&kafka, command, arguments.json).await,
         Command::Produce(options) => produce::run(&kafka, options).await,
-        Command::Consume(options) => consume::run(&kafka, options).await,
+        Command::Consume(options) => consume::run(&kafka, options, arguments.json).await,
         Command::Bench(Bench::Produce(options)) => bench::produce(&kafka, options).await,
         Command::Bench(Bench::Consume(options)) => bench::consume(&kafka, options).await,
     }
