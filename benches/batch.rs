@@ -18,7 +18,9 @@ fn encode(value: &[u8], compression: Compression) -> SealedBatch {
     while batch.len() < BATCH {
         batch.append(1_700_000_000_000, None, Some(value), &[]);
     }
-    batch.seal(compression).expect("the codec works")
+    let mut sealed = batch.seal(compression).expect("the codec works");
+    sealed.stamp(1, 0, 0, false);
+    sealed
 }
 
 fn decode(bytes: Bytes) -> usize {

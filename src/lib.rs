@@ -8,7 +8,7 @@ mod kafka;
 pub use kafka::{ConnectError, Kafka};
 
 mod producer;
-pub use producer::{Ack, Delivery, ProduceError, Producer, ProducerBuilder};
+pub use producer::{Ack, Delivery, Partitioner, ProduceError, Producer, ProducerBuilder};
 
 mod consumer;
 pub use consumer::{

@@ -2,10 +2,10 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Completion, Fate};
+use super::{Completion, Fate, Spares};
 use crate::{
-    batch::{BatchBuilder, Compression, SealedBatch},
-    model::{Header, TopicId},
+    batch::{BatchBuilder, BatchError, Compression, SealedBatch},
+    model::{Header, TopicId, TopicPartition},
 };
 
 /// What bounds a partition's batches.
@@ -29,9 +29,15 @@ pub(crate) struct Limits {
 /// any first number.
 #[derive(Debug)]
 pub(crate) struct PartitionQueue {
+    at: TopicPartition,
+    spares: Arc<Spares>,
     open: Option<Open>,
     /// Full, never sent, without a number.
-    sealed: VecDeque<Open>,
+    full: VecDeque<Open>,
+    /// Whose batch is away to be sealed: next in line.
+    sealing: Option<Arc<Completion>>,
+    /// How long the last batch was: a guess at the next.
+    last_length: usize,
     /// Sent at least once and unresolved. The first `in_flight` of them are on the wire, unless `recovering`.
     window: VecDeque<Sent>,
     in_flight: usize,
@@ -50,8 +56,9 @@ pub(crate) struct PartitionQueue {
     pub(crate) listed_at: Option<i32>,
 }
 
+/// A batch that takes records, or has taken all that it will.
 #[derive(Debug)]
-struct Open {
+pub(crate) struct Open {
     builder: BatchBuilder,
     completion: Arc<Completion>,
     created: Instant,
@@ -77,6 +84,8 @@ struct Sent {
 /// What a sender does with a partition now.
 #[derive(Debug)]
 pub(crate) enum Step {
+    /// Seal this batch, which may take long, without holding the queue; then [`PartitionQueue::admit`] it.
+    Seal(Box<Open>),
     /// Send this batch, and report its answer under this id.
     Send { id: u64, batch: Arc<SealedBatch> },
     /// Nothing before this time.
@@ -85,6 +94,15 @@ pub(crate) enum Step {
     Await,
     /// Nothing at all: take it off the list.
     Idle,
+}
+
+/// A batch whose records are in their final form.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    batch: Result<SealedBatch, BatchError>,
+    completion: Arc<Completion>,
+    created: Instant,
+    bytes: usize,
 }
 
 /// What came of one batch that was sent.
@@ -116,10 +134,14 @@ pub(crate) enum Refused {
 }
 
 impl PartitionQueue {
-    pub(crate) fn new(topic_id: TopicId) -> Self {
+    pub(crate) fn new(at: TopicPartition, topic_id: TopicId, spares: Arc<Spares>) -> Self {
         PartitionQueue {
+            at,
+            spares,
             open: None,
-            sealed: VecDeque::new(),
+            full: VecDeque::new(),
+            sealing: None,
+            last_length: 0,
             window: VecDeque::new(),
             in_flight: 0,
             recovering: false,
@@ -136,10 +158,11 @@ impl PartitionQueue {
     }
 
     /// Appends a record: its batch's completion, its index there, and whether a sender has something new to look at.
+    /// `now` is asked for the first record of a batch only: a look at the clock costs as much as an append.
     #[allow(clippy::too_many_arguments, reason = "a record's parts, lent; a struct of them would be built per record")]
     pub(crate) fn append(
         &mut self,
-        now: Instant,
+        now: impl FnOnce() -> Instant,
         limits: &Limits,
         timestamp: i64,
         key: Option<&[u8]>,
@@ -150,16 +173,17 @@ impl PartitionQueue {
         let mut news = false;
         let is_full = |open: &Open| open.builder.size_with(timestamp, key, value, headers) > limits.batch_bytes;
         if self.open.as_ref().is_some_and(is_full) {
-            self.sealed.extend(self.open.take());
+            self.full.extend(self.open.take());
             news = true;
         }
         if self.open.is_none() {
-            let builder = BatchBuilder::new(Vec::new());
-            let size = builder.size_with(timestamp, key, value, headers);
+            let size = BatchBuilder::new(Vec::new()).size_with(timestamp, key, value, headers);
             if size > limits.batch_bytes {
                 return Err(Refused::TooLarge { size });
             }
-            self.open = Some(Open { builder, completion: Arc::default(), created: now, bytes: 0 });
+            let builder = BatchBuilder::new(self.spares.take(self.last_length.max(size)));
+            let completion = Arc::new(Completion::new(self.at.clone()));
+            self.open = Some(Open { builder, completion, created: now(), bytes: 0 });
             news = true;
         }
         let open = self.open.as_mut().expect("opened above");
@@ -193,16 +217,16 @@ impl PartitionQueue {
         }
         if self.in_flight == self.window.len() {
             let partial_goes = idle || flushing || self.open.as_ref().is_some_and(|o| o.created + limits.linger <= now);
-            let next = match self.sealed.pop_front() {
+            let next = match self.full.pop_front() {
                 Some(full) => Some(full),
                 None if partial_goes => self.open.take(),
                 None => None,
             };
             match next {
                 Some(next) => {
-                    if let Err(step) = self.admit(next, limits, producer_id) {
-                        return step;
-                    }
+                    self.sealing = Some(Arc::clone(&next.completion));
+                    self.last_length = next.builder.len();
+                    return Step::Seal(Box::new(next));
                 }
                 None => {
                     return match &self.open {
@@ -219,17 +243,20 @@ impl PartitionQueue {
         Step::Send { id: sent.id, batch: Arc::clone(&sent.batch) }
     }
 
-    /// Gives a batch its sequence numbers and puts it at the window's end.
-    fn admit(&mut self, open: Open, limits: &Limits, producer_id: i64) -> Result<(), Step> {
+    /// Gives a batch its sequence numbers and puts it at the window's end, to be sent. Returns the bytes of memory that are free
+    /// now: a batch that could not be sealed goes no further.
+    pub(crate) fn admit(&mut self, sealed: Sealed, producer_id: i64) -> usize {
+        self.sealing = None;
         if self.producer_id < 0 {
             self.producer_id = producer_id;
         }
-        let mut batch = match open.builder.seal(limits.compression) {
+        let Sealed { batch, completion, created, bytes } = sealed;
+        let mut batch = match batch {
             Ok(batch) => batch,
             Err(error) => {
                 let why = Arc::from(error.to_string());
-                open.completion.settle(Fate::Refused { why, code: 0, possibly_written: false });
-                return Err(Step::Await);
+                completion.settle(Fate::Refused { why, code: -1, possibly_written: false });
+                return bytes;
             }
         };
         batch.stamp(self.producer_id, self.epoch, self.next_sequence, false);
@@ -238,16 +265,16 @@ impl PartitionQueue {
         self.window.push_back(Sent {
             id: fastrand::u64(..),
             batch: Arc::new(batch),
-            completion: open.completion,
-            created: open.created,
+            completion,
+            created,
             sequence,
             on_wire: false,
             maybe_written: false,
             refused: false,
             last: None,
-            bytes: open.bytes,
+            bytes,
         });
-        Ok(())
+        0
     }
 
     /// Takes the answer to a batch. Returns the bytes of memory that are free now.
@@ -268,6 +295,9 @@ impl PartitionQueue {
                 self.failures = 0;
                 let sent = self.window.remove(at).expect("found above");
                 sent.completion.settle(Fate::Written { base_offset });
+                if let Some(batch) = Arc::into_inner(sent.batch) {
+                    self.spares.give(batch.into_buffer());
+                }
                 return if settled { 0 } else { sent.bytes };
             }
             Answer::Retry { why, maybe_written } => {
@@ -305,14 +335,15 @@ impl PartitionQueue {
         let mut freed = 0;
         for sent in self.window.iter_mut().filter(|sent| late(sent.created) && !sent.completion.is_settled()) {
             let possibly_written = sent.maybe_written || sent.on_wire;
-            sent.completion.settle(Fate::Expired { why: sent.last.clone(), possibly_written });
+            let (after, why) = (limits.delivery_timeout, sent.last.clone());
+            sent.completion.settle(Fate::Expired { after, why, possibly_written });
             freed += sent.bytes;
         }
-        while self.sealed.front().is_some_and(|open| late(open.created)) {
-            freed += self.sealed.pop_front().map_or(0, Open::expire);
+        while self.full.front().is_some_and(|open| late(open.created)) {
+            freed += self.full.pop_front().map_or(0, |open| open.expire(limits));
         }
         if self.open.as_ref().is_some_and(|open| late(open.created)) {
-            freed += self.open.take().map_or(0, Open::expire);
+            freed += self.open.take().map_or(0, |open| open.expire(limits));
         }
         if self.in_flight == 0 {
             self.drop_resolved_head();
@@ -332,19 +363,30 @@ impl PartitionQueue {
         self.topic_id = id;
     }
 
-    /// Fails everything that is left; for a producer that closes.
-    pub(crate) fn abandon(&mut self) {
-        for sent in self.window.drain(..) {
+    /// Fails everything that is left, for a producer that closes. Returns the bytes of memory that are free now.
+    pub(crate) fn abandon(&mut self) -> usize {
+        let mut freed = 0;
+        for sent in self.window.drain(..).filter(|sent| !sent.completion.is_settled()) {
             sent.completion.settle(Fate::Abandoned { possibly_written: sent.maybe_written || sent.on_wire });
+            freed += sent.bytes;
         }
-        for open in self.sealed.drain(..).chain(self.open.take()) {
+        for open in self.full.drain(..).chain(self.open.take()) {
             open.completion.settle(Fate::Abandoned { possibly_written: false });
+            freed += open.bytes;
         }
         self.in_flight = 0;
+        freed
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.open.is_none() && self.sealed.is_empty() && self.window.is_empty()
+        self.open.is_none() && self.full.is_empty() && self.window.is_empty() && self.sealing.is_none()
+    }
+
+    /// The batches that are not settled, in order.
+    pub(crate) fn unsettled(&self) -> impl Iterator<Item = Arc<Completion>> {
+        let window = self.window.iter().map(|sent| &sent.completion);
+        let behind = self.full.iter().chain(&self.open).map(|open| &open.completion);
+        window.chain(&self.sealing).chain(behind).filter(|completion| !completion.is_settled()).cloned()
     }
 
     pub(crate) fn in_flight(&self) -> usize {
@@ -389,8 +431,23 @@ impl PartitionQueue {
 }
 
 impl Open {
-    fn expire(self) -> usize {
-        self.completion.settle(Fate::Expired { why: None, possibly_written: false });
+    /// Compresses the records. The buffer that is left over is kept for another batch.
+    pub(crate) fn seal(self, compression: Compression, spares: &Spares) -> Sealed {
+        let Open { builder, completion, created, bytes } = self;
+        let output = match compression {
+            Compression::None => Vec::new(),
+            _ => spares.take(builder.len() / 2),
+        };
+        let batch = builder.seal_into(compression, output).map(|(batch, left_over)| {
+            spares.give(left_over);
+            batch
+        });
+        Sealed { batch, completion, created, bytes }
+    }
+
+    fn expire(self, limits: &Limits) -> usize {
+        let after = limits.delivery_timeout;
+        self.completion.settle(Fate::Expired { after, why: None, possibly_written: false });
         self.bytes
     }
 }

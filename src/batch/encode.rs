@@ -11,7 +11,7 @@ pub struct BatchBuilder {
     max_timestamp: i64,
 }
 
-/// One complete batch, ready for the wire but for the producer's stamp.
+/// One complete batch, ready for the wire once it is stamped.
 #[derive(Debug)]
 pub struct SealedBatch {
     bytes: Vec<u8>,
@@ -80,14 +80,23 @@ impl BatchBuilder {
         self.count - 1
     }
 
-    /// Closes the batch, compressing its records. A batch that does not compress keeps its buffer.
+    /// Closes the batch, compressing its records. A batch that does not compress keeps its buffer. It has no checksum until it is
+    /// [stamped](SealedBatch::stamp).
     ///
     /// # Errors
     /// When the codec fails.
     pub fn seal(self, compression: Compression) -> Result<SealedBatch, BatchError> {
-        let mut bytes = match compression {
-            Compression::None => self.buffer,
-            codec => codec.compress_behind(HEADER, &self.buffer[HEADER..])?,
+        self.seal_into(compression, Vec::new()).map(|(batch, _)| batch)
+    }
+
+    /// As [`seal`](BatchBuilder::seal), with a buffer for the compressed batch. Also returns the buffer that is left over.
+    ///
+    /// # Errors
+    /// When the codec fails.
+    pub fn seal_into(self, compression: Compression, output: Vec<u8>) -> Result<(SealedBatch, Vec<u8>), BatchError> {
+        let (mut bytes, left_over) = match compression {
+            Compression::None => (self.buffer, output),
+            codec => (codec.compress_behind(HEADER, &self.buffer[HEADER..], output)?, self.buffer),
         };
         let mut field = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
         field(MAGIC, &[2]);
@@ -99,9 +108,7 @@ impl BatchBuilder {
         field(COUNT, &(self.count as i32).to_be_bytes());
         let length = (bytes.len() - LOG_OVERHEAD) as i32;
         bytes[LENGTH..LENGTH + 4].copy_from_slice(&length.to_be_bytes());
-        let mut sealed = SealedBatch { bytes, count: self.count };
-        sealed.stamp(-1, -1, -1, false);
-        Ok(sealed)
+        Ok((SealedBatch { bytes, count: self.count }, left_over))
     }
 
     fn body_size(&self, timestamp: i64, key: Option<&[u8]>, value: Option<&[u8]>, headers: &[Header<'_>]) -> usize {

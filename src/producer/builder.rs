@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use super::{PRODUCER_KEYS, Producer, ProducerConfig};
+use super::{PRODUCER_KEYS, Partitioner, Producer, ProducerConfig, partitioner::Custom};
 use crate::{
     batch::Compression,
     cluster::Cluster,
@@ -55,6 +55,23 @@ impl ProducerBuilder {
     /// How long a record may take from being taken to being acknowledged. Default: 120 s.
     pub fn delivery_timeout(mut self, limit: Duration) -> Self {
         self.config.delivery_timeout = limit;
+        self
+    }
+
+    /// Chooses the partitions of records that name none. Default: murmur2 of the key, as Java's clients; records without a
+    /// key go to one partition until a batch is full, then to another.
+    ///
+    /// ```no_run
+    /// # async fn example(kafka: milena::Kafka) -> Result<(), milena::ConfigError> {
+    /// let by_first_byte = |_topic: &str, key: Option<&[u8]>, _value: Option<&[u8]>, partitions: usize| {
+    ///     key?.first().map(|byte| i32::from(*byte) % partitions as i32)
+    /// };
+    /// let producer = kafka.producer().partitioner(by_first_byte).build().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn partitioner(mut self, partitioner: impl Partitioner) -> Self {
+        self.config.partitioner = Custom::new(partitioner);
         self
     }
 

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::partitioner::Custom;
 use crate::{
     accumulate::Limits,
     batch::Compression,
@@ -15,6 +16,7 @@ pub(crate) struct ProducerConfig {
     pub(crate) delivery_timeout: Duration,
     pub(crate) compression: Compression,
     pub(crate) in_flight: usize,
+    pub(super) partitioner: Custom,
 }
 
 impl Default for ProducerConfig {
@@ -29,6 +31,7 @@ impl Default for ProducerConfig {
             compression: Compression::None,
             // What a broker remembers of a producer (KIP-98).
             in_flight: 5,
+            partitioner: Custom::default(),
         }
     }
 }

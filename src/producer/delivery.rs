@@ -3,12 +3,12 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use super::ProduceError;
 use crate::{
     accumulate::{Completion, Fate, Waiting},
+    model::TopicPartition,
     wire::ErrorCode,
 };
 
@@ -46,9 +46,6 @@ pub struct Delivery {
     pub(super) completion: Arc<Completion>,
     pub(super) waiting: Waiting,
     pub(super) index: u32,
-    pub(super) topic: Arc<str>,
-    pub(super) partition: i32,
-    pub(super) timeout: Duration,
 }
 
 impl Future for Delivery {
@@ -57,7 +54,7 @@ impl Future for Delivery {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let fate = ready!(this.completion.poll(&mut this.waiting, cx.waker()));
-        let (topic, partition) = (Arc::clone(&this.topic), this.partition);
+        let TopicPartition { topic, partition } = this.completion.at().clone();
         Poll::Ready(match fate {
             Fate::Written { base_offset } => {
                 let offset = if base_offset < 0 { -1 } else { base_offset + i64::from(this.index) };
@@ -66,8 +63,8 @@ impl Future for Delivery {
             Fate::Refused { why, code, possibly_written } => {
                 Err(ProduceError::Refused { topic, partition, code: ErrorCode::new(code), why, possibly_written })
             }
-            Fate::Expired { why: last, possibly_written } => {
-                Err(ProduceError::Expired { topic, partition, after: this.timeout, last, possibly_written })
+            Fate::Expired { after, why: last, possibly_written } => {
+                Err(ProduceError::Expired { topic, partition, after, last, possibly_written })
             }
             Fate::Abandoned { possibly_written } => Err(ProduceError::Closed { possibly_written }),
         })

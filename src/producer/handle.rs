@@ -59,68 +59,73 @@ impl Producer {
     /// At once for a record that is too large, an unknown topic, a partition that does not exist, a closed producer.
     pub async fn enqueue(&self, record: Record<'_>) -> Result<Delivery, ProduceError> {
         let shared = &self.alive.shared;
-        let topic = match shared.known_topic(&record.topic) {
-            Some(topic) => topic,
-            None => shared.topic(&record.topic).await?,
-        };
         let size = size_of(&record);
         if size > shared.limits.batch_bytes {
             return Err(ProduceError::TooLarge { size, limit: shared.limits.batch_bytes });
         }
-        shared.memory.take(size).await;
-        let taken = self.append(&topic, &record, size);
-        if taken.is_err() {
-            shared.memory.give(size);
+        let charge = shared.memory.charge(size);
+        if !shared.memory.try_take(charge) {
+            shared.memory.take(charge).await;
         }
-        taken
+        match self.append(&record, charge) {
+            Some(Ok(delivery)) => return Ok(delivery),
+            Some(Err(error)) => {
+                shared.memory.give(charge as usize);
+                return Err(error);
+            }
+            // Others need the memory more than a record whose topic is not known.
+            None => shared.memory.give(charge as usize),
+        }
+        shared.ask_topic(&record.topic).await?;
+        shared.memory.take(charge).await;
+        let taken = self.append(&record, charge).expect("a topic that is known stays known");
+        taken.inspect_err(|_| shared.memory.give(charge as usize))
     }
 
-    fn append(&self, topic: &TopicState, record: &Record<'_>, size: usize) -> Result<Delivery, ProduceError> {
+    /// `None` if the topic is not known.
+    fn append(&self, record: &Record<'_>, charge: u32) -> Option<Result<Delivery, ProduceError>> {
+        self.alive.shared.with_topic(&record.topic, |topic| self.append_to(topic, record, charge))
+    }
+
+    fn append_to(&self, topic: &TopicState, record: &Record<'_>, charge: u32) -> Result<Delivery, ProduceError> {
         let shared = &self.alive.shared;
-        let slots = topic.slots.read();
-        let partition = match (record.partition, &record.key) {
-            (Some(partition), _) => partition,
-            (None, Some(key)) => partitioner::of_key(key.as_slice(), slots.len()),
-            (None, None) => {
-                topic.sticky.lock().next(size, shared.limits.batch_bytes, || self.any_led(topic, slots.len()))
-            }
-        };
-        let slot = usize::try_from(partition).ok().and_then(|index| slots.get(index)).ok_or_else(|| {
-            ProduceError::NoPartition { topic: Arc::clone(&topic.name), partition, partitions: slots.len() }
-        })?;
-        let timestamp = record.timestamp.unwrap_or_else(Timestamp::now).as_millis();
         let key = record.key.as_ref().map(|k| k.as_slice());
         let value = record.value.as_ref().map(|v| v.as_slice());
+        let count = topic.slots.len();
+        let chosen = record.partition.or_else(|| shared.config.partitioner.choose(&topic.name, key, value, count));
+        let partition = chosen.unwrap_or_else(|| match key {
+            Some(key) => partitioner::of_key(key, count),
+            None => topic.sticky.next(charge as usize, shared.limits.batch_bytes, || self.any_led(topic)),
+        });
+        let slot = usize::try_from(partition).ok().and_then(|index| topic.slots.get(index)).ok_or_else(|| {
+            ProduceError::NoPartition { topic: Arc::clone(&topic.name), partition, partitions: count }
+        })?;
+        let timestamp = match record.timestamp {
+            Timestamp::NONE => Timestamp::now(),
+            set => set,
+        };
         let mut queue = slot.queue.lock();
         // Under the queue's lock: the keeper closes before it takes the lock to abandon what is left.
         if shared.closed.load(Ordering::Acquire) {
             return Err(ProduceError::Closed { possibly_written: false });
         }
         let (completion, index, news) = queue
-            .append(Instant::now(), &shared.limits, timestamp, key, value, &record.headers, size)
+            .append(Instant::now, &shared.limits, timestamp.as_millis(), key, value, &record.headers, charge as usize)
             .map_err(|Refused::TooLarge { size }| ProduceError::TooLarge { size, limit: shared.limits.batch_bytes })?;
         if news {
             shared.route(slot, &mut queue);
         }
-        let timeout = shared.config.delivery_timeout;
-        Ok(Delivery {
-            completion,
-            waiting: Waiting::default(),
-            index,
-            topic: Arc::clone(&topic.name),
-            partition,
-            timeout,
-        })
+        Ok(Delivery { completion, waiting: Waiting::default(), index })
     }
 
     /// A random partition among those that have a leader; among all if none has.
-    fn any_led(&self, topic: &TopicState, count: usize) -> i32 {
+    fn any_led(&self, topic: &TopicState) -> i32 {
         let picture = self.alive.shared.cluster.snapshot();
         let partitions = picture.topic(&topic.name).map(|t| &t.partitions[..]).unwrap_or_default();
-        let led: Vec<i32> =
-            partitions.iter().filter(|p| p.leader.is_some() && (p.index as usize) < count).map(|p| p.index).collect();
+        let known = partitions.iter().filter(|p| (p.index as usize) < topic.slots.len());
+        let led: Vec<i32> = known.filter(|p| p.leader.is_some()).map(|p| p.index).collect();
         match led.len() {
-            0 => fastrand::i32(..count as i32),
+            0 => fastrand::i32(..topic.slots.len() as i32),
             n => led[fastrand::usize(..n)],
         }
     }
@@ -131,20 +136,16 @@ impl Producer {
     pub async fn flush(&self) {
         let shared = &self.alive.shared;
         let _flushing = Flushing::new(shared);
+        let mut unsettled = Vec::new();
         for slot in shared.slots() {
             let mut queue = slot.queue.lock();
             if !queue.is_empty() {
                 shared.route(&slot, &mut queue);
             }
+            unsettled.extend(queue.unsettled());
         }
-        loop {
-            let settled = shared.settled.notified();
-            tokio::pin!(settled);
-            settled.as_mut().enable();
-            if shared.memory.is_empty() || shared.closed.load(Ordering::Acquire) {
-                return;
-            }
-            settled.await;
+        for completion in unsettled {
+            completion.settled().await;
         }
     }
 

@@ -53,10 +53,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
         }
     }
     senders.shutdown().await;
-    for slot in shared.slots() {
-        slot.queue.lock().abandon();
-    }
-    shared.settled.notify_waiters();
+    // Who waits for memory gets it, and then meets a closed producer.
+    let abandoned = shared.slots().iter().map(|slot| slot.queue.lock().abandon()).sum();
+    shared.memory.give(abandoned);
 }
 
 fn is_due(shared: &Shared) -> bool {
@@ -66,14 +65,14 @@ fn is_due(shared: &Shared) -> bool {
 /// After a new picture: new partitions, topics made anew, and partitions that waited for a leader.
 fn hand_over(shared: &Shared) {
     let picture = shared.cluster.snapshot();
-    for state in shared.topics() {
-        if let Some(topic) = picture.topic(&state.name) {
+    for name in shared.topics() {
+        if let Some(topic) = picture.topic(&name) {
             shared.update_topic(topic);
         }
     }
     for slot in shared.slots() {
         let mut queue = slot.queue.lock();
-        if let Some(topic) = picture.topic(&slot.topic) {
+        if let Some(topic) = picture.topic(&slot.at.topic) {
             queue.see_topic(topic.id);
         }
         if !queue.is_empty() {
@@ -90,6 +89,5 @@ fn expire(shared: &Shared) {
     }
     if freed > 0 {
         shared.memory.give(freed);
-        shared.settled.notify_waiters();
     }
 }

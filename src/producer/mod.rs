@@ -6,8 +6,9 @@
 //! - `builder`, `config`: [`ProducerBuilder`], the settings and their defaults
 //! - `handle`: [`Producer`], what a user holds
 //! - `delivery`: [`Delivery`], [`Ack`]: what becomes of a record
-//! - `shared`: topics, partitions and memory, between the handle and the tasks
-//! - `partitioner`: murmur2 for keys, sticky for the rest
+//! - `shared`: topics and partitions, between the handle and the tasks
+//! - `memory`: bytes of unacknowledged records, up to a limit
+//! - `partitioner`: [`Partitioner`], the user's; murmur2 for keys, sticky for the rest
 //! - `sender`: the task of one broker
 //! - `keeper`: the task that refreshes metadata, hands partitions to senders and ends overdue waits
 //! - `error`: [`ProduceError`]
@@ -18,6 +19,7 @@ mod delivery;
 mod error;
 mod handle;
 mod keeper;
+mod memory;
 mod partitioner;
 mod sender;
 mod shared;
@@ -26,5 +28,6 @@ pub use builder::ProducerBuilder;
 pub use delivery::{Ack, Delivery};
 pub use error::ProduceError;
 pub use handle::Producer;
+pub use partitioner::Partitioner;
 
 pub(crate) use config::{PRODUCER_KEYS, ProducerConfig};

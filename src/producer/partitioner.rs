@@ -1,3 +1,57 @@
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI32, AtomicUsize, Ordering},
+    },
+};
+
+/// Says which partition a record goes to; see [`ProducerBuilder::partitioner`](crate::ProducerBuilder::partitioner).
+///
+/// It is asked once a record, on the task that sends it: it should neither block nor take long. A function of the same
+/// arguments is one too.
+pub trait Partitioner: Send + Sync + 'static {
+    /// A number from 0 to before `partitions`, or `None` to leave it to the default (murmur2 of the key; without a key, one
+    /// partition after another). A number that the topic does not have is
+    /// [`ProduceError::NoPartition`](crate::ProduceError::NoPartition).
+    fn partition(&self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>, partitions: usize) -> Option<i32>;
+}
+
+impl<F> Partitioner for F
+where
+    F: Fn(&str, Option<&[u8]>, Option<&[u8]>, usize) -> Option<i32> + Send + Sync + 'static,
+{
+    fn partition(&self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>, partitions: usize) -> Option<i32> {
+        self(topic, key, value, partitions)
+    }
+}
+
+/// The user's partitioner, if there is one.
+#[derive(Clone, Default)]
+pub(crate) struct Custom(Option<Arc<dyn Partitioner>>);
+
+impl Custom {
+    pub(super) fn new(partitioner: impl Partitioner) -> Self {
+        Custom(Some(Arc::new(partitioner)))
+    }
+
+    pub(super) fn choose(
+        &self,
+        topic: &str,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        partitions: usize,
+    ) -> Option<i32> {
+        self.0.as_ref()?.partition(topic, key, value, partitions)
+    }
+}
+
+impl fmt::Debug for Custom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Custom" } else { "Default" })
+    }
+}
+
 /// The partition of a key among `count`, where Java's clients put it: murmur2, its sign bit cleared.
 pub(super) fn of_key(key: &[u8], count: usize) -> i32 {
     ((murmur2(key) & 0x7fff_ffff) % count as u32) as i32
@@ -25,25 +79,31 @@ fn murmur2(data: &[u8]) -> u32 {
     hash ^ (hash >> 15)
 }
 
-/// Where records without a key go: one partition until it has had `bytes`, then another (KIP-794).
-#[derive(Debug, Default)]
+/// Where records without a key go: one partition until it has had as many bytes as a batch, then another (KIP-794).
+#[derive(Debug)]
 pub(super) struct Sticky {
-    partition: Option<i32>,
-    bytes: usize,
+    /// −1 before the first.
+    partition: AtomicI32,
+    bytes: AtomicUsize,
+}
+
+impl Default for Sticky {
+    fn default() -> Self {
+        Sticky { partition: AtomicI32::new(-1), bytes: AtomicUsize::new(0) }
+    }
 }
 
 impl Sticky {
-    /// The partition for `size` more bytes. `choose` names a new one.
-    pub(super) fn next(&mut self, size: usize, enough: usize, choose: impl FnOnce() -> i32) -> i32 {
-        let partition = match self.partition.filter(|_| self.bytes < enough) {
-            Some(partition) => partition,
-            None => {
-                self.bytes = 0;
-                choose()
-            }
-        };
-        self.partition = Some(partition);
-        self.bytes += size;
+    /// The partition for `size` more bytes. `choose` names a new one. Two who come to the end of a partition together may
+    /// each choose one, which harms nothing.
+    pub(super) fn next(&self, size: usize, enough: usize, choose: impl FnOnce() -> i32) -> i32 {
+        let partition = self.partition.load(Ordering::Relaxed);
+        if partition >= 0 && self.bytes.fetch_add(size, Ordering::Relaxed) < enough {
+            return partition;
+        }
+        let partition = choose();
+        self.partition.store(partition, Ordering::Relaxed);
+        self.bytes.store(size, Ordering::Relaxed);
         partition
     }
 }
@@ -69,7 +129,7 @@ mod tests {
 
     #[test]
     fn sticks_until_it_has_enough() {
-        let mut sticky = Sticky::default();
+        let sticky = Sticky::default();
         let mut next = 0;
         let chosen: Vec<i32> = (0..6)
             .map(|_| {

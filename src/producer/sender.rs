@@ -14,7 +14,7 @@ use crate::{
     accumulate::{Answer, Step},
     batch::SealedBatch,
     cluster::{ClusterError, Purpose},
-    model::TopicId,
+    model::{TopicId, TopicPartition},
     wire::{
         ErrorCode, ProducePartition, ProduceRequest, ProduceTopic, WireError,
         messages::{InitProducerIdRequest, ProduceResponse, message},
@@ -108,7 +108,7 @@ async fn collect(
     slots.rotate_left(start);
     slots.retain(|slot| {
         let mut queue = slot.queue.lock();
-        let leader = picture.partition(&slot.topic, slot.partition).and_then(|p| p.leader);
+        let leader = picture.partition(&slot.at.topic, slot.at.partition).and_then(|p| p.leader);
         if leader != Some(broker) && queue.in_flight() == 0 {
             queue.listed_at = None;
             if !queue.is_empty() {
@@ -119,7 +119,22 @@ async fn collect(
         if leader != Some(broker) || bytes >= MAX_REQUEST_BYTES {
             return true;
         }
-        match queue.step(now, &shared.limits, idle, flushing, producer_id) {
+        let step = loop {
+            match queue.step(now, &shared.limits, idle, flushing, producer_id) {
+                Step::Seal(open) => {
+                    // Compressing takes long: records are appended meanwhile.
+                    let sealed = parking_lot::MutexGuard::unlocked(&mut queue, || {
+                        open.seal(shared.limits.compression, &shared.spares)
+                    });
+                    let freed = queue.admit(sealed, producer_id);
+                    shared.memory.give(freed);
+                }
+                step => break step,
+            }
+        };
+        match step {
+            // The loop above has dealt with it.
+            Step::Seal(_) => true,
             Step::Send { id, batch } => {
                 bytes += batch.bytes().len();
                 shipped.push(Shipped { slot: Arc::clone(slot), id, batch });
@@ -148,12 +163,12 @@ async fn write(shared: &Shared, broker: i32, shipped: Vec<Shipped>) -> Result<Re
     let picture = shared.cluster.snapshot();
     let mut topics: Vec<ProduceTopic> = Vec::new();
     for s in &shipped {
-        let partition = ProducePartition { index: s.slot.partition, batch: Arc::clone(&s.batch) };
-        match topics.iter_mut().find(|topic| topic.name == s.slot.topic) {
+        let partition = ProducePartition { index: s.slot.at.partition, batch: Arc::clone(&s.batch) };
+        match topics.iter_mut().find(|topic| topic.name == s.slot.at.topic) {
             Some(topic) => topic.partitions.push(partition),
             None => topics.push(ProduceTopic {
-                name: Arc::clone(&s.slot.topic),
-                id: picture.topic(&s.slot.topic).map_or(TopicId::ZERO, |t| t.id),
+                name: Arc::clone(&s.slot.at.topic),
+                id: picture.topic(&s.slot.at.topic).map_or(TopicId::ZERO, |t| t.id),
                 partitions: vec![partition],
             }),
         }
@@ -182,7 +197,7 @@ fn settle(shared: &Shared, shipped: Vec<Shipped>, result: &Result<ProduceRespons
         // The queue may stamp the batch anew: it has to be the only holder.
         drop(batch);
         let answer = match &answers {
-            Ok(answers) => match answers.get(&(Arc::clone(&slot.topic), slot.partition)) {
+            Ok(answers) => match answers.get(&slot.at) {
                 Some((code, offset, message)) => answer(*code, *offset, message.as_deref()),
                 None => Answer::Retry {
                     why: Arc::from("the broker's answer leaves the partition out"),
@@ -204,12 +219,9 @@ fn settle(shared: &Shared, shipped: Vec<Shipped>, result: &Result<ProduceRespons
         freed += slot.queue.lock().answered(now, id, answer, backoff);
     }
     shared.memory.give(freed);
-    if freed > 0 {
-        shared.settled.notify_waiters();
-    }
 }
 
-type Answers = HashMap<(Arc<str>, i32), (ErrorCode, i64, Option<String>)>;
+type Answers = HashMap<TopicPartition, (ErrorCode, i64, Option<String>)>;
 
 fn by_partition(shared: &Shared, response: &ProduceResponse) -> Answers {
     let picture = shared.cluster.snapshot();
@@ -225,7 +237,10 @@ fn by_partition(shared: &Shared, response: &ProduceResponse) -> Answers {
         };
         for p in &topic.partition_responses {
             let message = p.error_message.as_ref().map(|m| m.as_str().to_owned());
-            answers.insert((Arc::clone(&name), p.index), (ErrorCode::new(p.error_code), p.base_offset, message));
+            answers.insert(
+                TopicPartition::new(Arc::clone(&name), p.index),
+                (ErrorCode::new(p.error_code), p.base_offset, message),
+            );
         }
     }
     answers

@@ -9,10 +9,11 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 use tokio::{sync::Notify, time::Instant};
 
-use super::{ProduceError, ProducerConfig, partitioner::Sticky};
+use super::{ProduceError, ProducerConfig, memory::Memory, partitioner::Sticky};
 use crate::{
-    accumulate::{Limits, PartitionQueue},
+    accumulate::{Limits, PartitionQueue, Spares},
     cluster::{Cluster, Topic},
+    model::TopicPartition,
     time::Deadline,
 };
 
@@ -22,7 +23,8 @@ pub(super) struct Shared {
     pub(super) cluster: Arc<Cluster>,
     pub(super) config: ProducerConfig,
     pub(super) limits: Limits,
-    topics: RwLock<HashMap<Arc<str>, Arc<TopicState>>>,
+    topics: RwLock<Topics>,
+    pub(super) spares: Arc<Spares>,
     /// The partitions that each broker's sender has to look at.
     pub(super) lists: Mutex<HashMap<i32, Arc<List>>>,
     pub(super) memory: Memory,
@@ -35,22 +37,26 @@ pub(super) struct Shared {
     /// Wakes the keeper: metadata are stale, a broker is new, or the producer closes.
     pub(super) keeper: Notify,
     pub(super) stale: AtomicBool,
-    /// Tells that batches were settled.
-    pub(super) settled: Notify,
 }
 
+/// Looked into once a record, with names that the user has chosen: a fast hash does.
+type Topics = HashMap<Arc<str>, Arc<TopicState>, foldhash::fast::RandomState>;
+
+/// Memory kept for batches to come, beside what unacknowledged records take.
+const SPARE_BYTES: usize = 8 << 20;
+
+/// A topic's partitions. Replaced, never changed, when there are more.
 #[derive(Debug)]
 pub(super) struct TopicState {
     pub(super) name: Arc<str>,
-    pub(super) slots: RwLock<Vec<Arc<Slot>>>,
-    pub(super) sticky: Mutex<Sticky>,
+    pub(super) slots: Vec<Arc<Slot>>,
+    pub(super) sticky: Sticky,
 }
 
 /// One partition.
 #[derive(Debug)]
 pub(super) struct Slot {
-    pub(super) topic: Arc<str>,
-    pub(super) partition: i32,
+    pub(super) at: TopicPartition,
     pub(super) queue: Mutex<PartitionQueue>,
 }
 
@@ -61,52 +67,13 @@ pub(super) struct List {
     pub(super) news: Notify,
 }
 
-/// Bytes of unacknowledged records, up to a limit.
-#[derive(Debug)]
-pub(super) struct Memory {
-    used: AtomicUsize,
-    limit: usize,
-    freed: Notify,
-}
-
-impl Memory {
-    /// Waits until there is room. A record larger than all of it is let in alone.
-    pub(super) async fn take(&self, bytes: usize) {
-        while !self.try_take(bytes) {
-            let freed = self.freed.notified();
-            tokio::pin!(freed);
-            // Registered before the second look, so that no release between the two is missed.
-            freed.as_mut().enable();
-            if self.try_take(bytes) {
-                return;
-            }
-            freed.await;
-        }
-    }
-
-    fn try_take(&self, bytes: usize) -> bool {
-        let fits = |used: usize| (used == 0 || used + bytes <= self.limit).then_some(used + bytes);
-        self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_ok()
-    }
-
-    pub(super) fn give(&self, bytes: usize) {
-        if bytes > 0 {
-            self.used.fetch_sub(bytes, Ordering::AcqRel);
-            self.freed.notify_waiters();
-        }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.used.load(Ordering::Acquire) == 0
-    }
-}
-
 impl Shared {
     pub(super) fn new(cluster: Arc<Cluster>, config: ProducerConfig) -> Self {
         Shared {
             cluster,
             limits: config.limits(),
-            memory: Memory { used: AtomicUsize::new(0), limit: config.buffer_bytes, freed: Notify::new() },
+            memory: Memory::new(config.buffer_bytes),
+            spares: Arc::new(Spares::new(SPARE_BYTES.min(config.buffer_bytes))),
             config,
             topics: RwLock::default(),
             lists: Mutex::default(),
@@ -116,43 +83,45 @@ impl Shared {
             closed: AtomicBool::new(false),
             keeper: Notify::new(),
             stale: AtomicBool::new(false),
-            settled: Notify::new(),
         }
     }
 
-    pub(super) fn known_topic(&self, name: &str) -> Option<Arc<TopicState>> {
-        self.topics.read().get(name).cloned()
+    /// Looks at a topic in place; `None` if it is not known yet.
+    pub(super) fn with_topic<T>(&self, name: &str, look: impl FnOnce(&TopicState) -> T) -> Option<T> {
+        self.topics.read().get(name).map(|topic| look(topic))
     }
 
-    /// The topic, asked for if it is not known yet.
-    pub(super) async fn topic(&self, name: &str) -> Result<Arc<TopicState>, ProduceError> {
+    /// Finds out about a topic that is not known yet.
+    pub(super) async fn ask_topic(&self, name: &str) -> Result<(), ProduceError> {
         let deadline = Deadline::after(Instant::now(), self.config.delivery_timeout);
         let topic = self.cluster.topic(name, deadline).await?;
-        Ok(self.update_topic(&topic))
+        self.update_topic(&topic);
+        Ok(())
     }
 
     /// Takes over what the metadata say: partitions that are new.
-    pub(super) fn update_topic(&self, topic: &Topic) -> Arc<TopicState> {
+    pub(super) fn update_topic(&self, topic: &Topic) {
         let mut topics = self.topics.write();
-        let state = topics.entry(Arc::clone(&topic.name)).or_insert_with(|| {
-            Arc::new(TopicState { name: Arc::clone(&topic.name), slots: RwLock::default(), sticky: Mutex::default() })
-        });
-        let mut slots = state.slots.write();
-        while slots.len() < topic.partitions.len() {
-            let partition = slots.len() as i32;
-            let queue = Mutex::new(PartitionQueue::new(topic.id));
-            slots.push(Arc::new(Slot { topic: Arc::clone(&topic.name), partition, queue }));
+        let known = topics.get(&topic.name).map(|state| state.slots.clone()).unwrap_or_default();
+        if topics.contains_key(&topic.name) && known.len() >= topic.partitions.len() {
+            return;
         }
-        drop(slots);
-        Arc::clone(state)
+        let grown = (known.len()..topic.partitions.len()).map(|partition| {
+            let at = TopicPartition::new(Arc::clone(&topic.name), partition as i32);
+            let queue = PartitionQueue::new(at.clone(), topic.id, Arc::clone(&self.spares));
+            Arc::new(Slot { at, queue: Mutex::new(queue) })
+        });
+        let slots = known.iter().cloned().chain(grown).collect();
+        let state = TopicState { name: Arc::clone(&topic.name), slots, sticky: Sticky::default() };
+        topics.insert(Arc::clone(&topic.name), Arc::new(state));
     }
 
     pub(super) fn slots(&self) -> Vec<Arc<Slot>> {
-        self.topics.read().values().flat_map(|topic| topic.slots.read().clone()).collect()
+        self.topics.read().values().flat_map(|topic| topic.slots.iter().cloned()).collect()
     }
 
-    pub(super) fn topics(&self) -> Vec<Arc<TopicState>> {
-        self.topics.read().values().cloned().collect()
+    pub(super) fn topics(&self) -> Vec<Arc<str>> {
+        self.topics.read().keys().cloned().collect()
     }
 
     /// Puts a partition on its leader's list, or wakes the sender that has it. One without a leader waits for the keeper.
@@ -161,7 +130,7 @@ impl Shared {
             self.list(broker).news.notify_one();
             return;
         }
-        let leader = self.cluster.snapshot().partition(&slot.topic, slot.partition).and_then(|p| p.leader);
+        let leader = self.cluster.snapshot().partition(&slot.at.topic, slot.at.partition).and_then(|p| p.leader);
         let Some(leader) = leader else { return self.want_refresh() };
         queue.listed_at = Some(leader);
         let list = self.list(leader);

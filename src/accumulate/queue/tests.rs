@@ -17,18 +17,31 @@ impl Bench {
             compression: Compression::None,
             in_flight: 5,
         };
-        Bench { queue: PartitionQueue::new(TopicId([1; 16])), limits, now: Instant::now() }
+        Bench {
+            queue: PartitionQueue::new(TopicPartition::new("t", 0), TopicId([1; 16]), Arc::new(Spares::new(1 << 20))),
+            limits,
+            now: Instant::now(),
+        }
     }
 
     /// A record that fills a batch.
     fn append(&mut self) -> Arc<Completion> {
-        self.queue.append(self.now, &self.limits, 0, None, Some(&[0; 100]), &[], 100).unwrap().0
+        self.queue.append(|| self.now, &self.limits, 0, None, Some(&[0; 100]), &[], 100).unwrap().0
     }
 
     /// The ids and (epoch, sequence) of what is sent until there is nothing more to send.
     fn send_all(&mut self) -> Vec<(u64, (i16, i32))> {
         let mut sent = Vec::new();
-        while let Step::Send { id, batch } = self.queue.step(self.now, &self.limits, true, false, PRODUCER) {
+        loop {
+            let (id, batch) = match self.queue.step(self.now, &self.limits, true, false, PRODUCER) {
+                Step::Seal(open) => {
+                    let sealed = open.seal(self.limits.compression, &Spares::new(0));
+                    self.queue.admit(sealed, PRODUCER);
+                    continue;
+                }
+                Step::Send { id, batch } => (id, batch),
+                _ => break,
+            };
             let bytes = batch.bytes();
             let epoch = i16::from_be_bytes(bytes[51..53].try_into().unwrap());
             sent.push((id, (epoch, i32::from_be_bytes(bytes[53..57].try_into().unwrap()))));
@@ -142,7 +155,7 @@ fn a_partial_batch_lingers_while_something_is_in_flight() {
     let step = bench.queue.step(bench.now, &bench.limits, false, false, PRODUCER);
     assert!(matches!(step, Step::Wait(until) if until == bench.now + bench.limits.linger), "{step:?}");
     bench.now += bench.limits.linger;
-    assert!(matches!(bench.queue.step(bench.now, &bench.limits, false, false, PRODUCER), Step::Send { .. }));
+    assert!(matches!(bench.queue.step(bench.now, &bench.limits, false, false, PRODUCER), Step::Seal(_)));
 }
 
 #[test]

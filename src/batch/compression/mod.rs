@@ -42,9 +42,10 @@ impl Compression {
         }
     }
 
-    /// `input` compressed, behind `room` zero bytes.
-    pub(super) fn compress_behind(self, room: usize, input: &[u8]) -> Result<Vec<u8>, BatchError> {
-        let mut output = Vec::with_capacity(room + input.len() / 2 + 64);
+    /// `input` compressed, behind `room` zero bytes, in `output`, whose content is replaced.
+    pub(super) fn compress_behind(self, room: usize, input: &[u8], mut output: Vec<u8>) -> Result<Vec<u8>, BatchError> {
+        output.clear();
+        output.reserve(room + input.len() / 2 + 64);
         output.resize(room, 0);
         match self {
             Compression::None => output.extend_from_slice(input),
