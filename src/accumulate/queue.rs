@@ -20,6 +20,9 @@ pub(crate) struct Limits {
     pub(crate) in_flight: usize,
 }
 
+/// What an append may reserve beyond the record.
+const APPEND_SLACK: usize = 16;
+
 /// One partition's batches, in order, from the first record to the acknowledgement.
 ///
 /// The invariant that keeps records single and in order: a batch's sequence number is fixed when it is first sent and changes
@@ -171,7 +174,10 @@ impl PartitionQueue {
         bytes: usize,
     ) -> Result<(Arc<Completion>, u32, bool), Refused> {
         let mut news = false;
-        let is_full = |open: &Open| open.builder.size_with(timestamp, key, value, headers) > limits.batch_bytes;
+        let is_full = |open: &Open| {
+            let surely_fits = headers.is_empty() && open.builder.surely_fits(key, value, limits.batch_bytes);
+            !surely_fits && open.builder.size_with(timestamp, key, value, headers) > limits.batch_bytes
+        };
         if self.open.as_ref().is_some_and(is_full) {
             self.full.extend(self.open.take());
             news = true;
@@ -181,7 +187,7 @@ impl PartitionQueue {
             if size > limits.batch_bytes {
                 return Err(Refused::TooLarge { size });
             }
-            let builder = BatchBuilder::new(self.spares.take(self.last_length.max(size)));
+            let builder = BatchBuilder::new(self.spares.take(self.expected_length(limits).max(size)));
             let completion = Arc::new(Completion::new(self.at.clone()));
             self.open = Some(Open { builder, completion, created: now(), bytes: 0 });
             news = true;
@@ -190,6 +196,12 @@ impl PartitionQueue {
         open.bytes += bytes;
         let index = open.builder.append(timestamp, key, value, headers);
         Ok((Arc::clone(&open.completion), index, news))
+    }
+
+    /// A guess at the next batch's length: where the last was large the next may be as large as any, and should never have to
+    /// be moved for more room.
+    fn expected_length(&self, limits: &Limits) -> usize {
+        if self.last_length > limits.batch_bytes / 2 { limits.batch_bytes + APPEND_SLACK } else { self.last_length }
     }
 
     /// What to do now. `idle`: nothing is in flight to the leader, or an answer has just come, so that a partial batch may go.

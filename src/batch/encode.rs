@@ -55,6 +55,14 @@ impl BatchBuilder {
         self.buffer.len().saturating_add(body).saturating_add(varint::size(body as i64))
     }
 
+    /// Whether a record without headers certainly fits within `limit` bytes: a look that costs less than its exact size.
+    #[inline]
+    pub(crate) fn surely_fits(&self, key: Option<&[u8]>, value: Option<&[u8]>, limit: usize) -> bool {
+        let fields = key.map_or(0, <[u8]>::len).saturating_add(value.map_or(0, <[u8]>::len));
+        // Behind the overhead: the lengths of key and value, and a count of headers.
+        fields.saturating_add(self.buffer.len() + MAX_RECORD_OVERHEAD + 5 + 5 + 1) <= limit
+    }
+
     /// Appends a record; its index in the batch. Timestamps are milliseconds since the epoch.
     pub fn append(&mut self, timestamp: i64, key: Option<&[u8]>, value: Option<&[u8]>, headers: &[Header<'_>]) -> u32 {
         let body = self.body_size(timestamp, key, value, headers);
