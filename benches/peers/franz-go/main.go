@@ -66,7 +66,22 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	if peak, err := peakMB(); err == nil {
+		report["peak_mb"] = peak
+	}
 	return json.NewEncoder(os.Stdout).Encode(report)
+}
+
+// peakMB is the most memory that this process had at once.
+func peakMB() (float64, error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	var kib float64
+	_, line, _ := strings.Cut(string(status), "VmHWM:")
+	_, err = fmt.Sscan(line, &kib)
+	return kib / 1024, err
 }
 
 // values are slices of random bytes, no two of which overlap within a batch.

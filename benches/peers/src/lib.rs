@@ -1,6 +1,9 @@
 //! What the measured programs have in common: the command line, the records, the line that they print.
 
-use std::{collections::HashMap, env, error::Error, fmt::Write as _, process::ExitCode, time::Duration};
+use std::{collections::HashMap, env, error::Error, fmt::Write as _, fs, process::ExitCode, time::Duration};
+
+/// Whatever ends a measurement.
+pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// The settings that every client gets; docs/benchmarks.md lists them.
 pub mod settings {
@@ -23,7 +26,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    fn of_process() -> Result<Self, Box<dyn Error>> {
+    fn of_process() -> Result<Self, Failure> {
         let mut words = env::args().skip(1).peekable();
         let command = words.next().ok_or("a command is missing")?;
         let mut options = HashMap::new();
@@ -44,7 +47,7 @@ impl Arguments {
     ///
     /// # Errors
     /// When it is missing.
-    pub fn text(&self, name: &str) -> Result<&str, Box<dyn Error>> {
+    pub fn text(&self, name: &str) -> Result<&str, Failure> {
         self.options.get(name).map(String::as_str).ok_or_else(|| format!("--{name} is missing").into())
     }
 
@@ -52,16 +55,32 @@ impl Arguments {
     ///
     /// # Errors
     /// When it is missing or no number.
-    pub fn number(&self, name: &str) -> Result<usize, Box<dyn Error>> {
+    pub fn number(&self, name: &str) -> Result<usize, Failure> {
         let text = self.text(name)?;
         text.parse().map_err(|_| format!("--{name} {text} is no number").into())
     }
 }
 
+/// Runs `work` as a task of a runtime of several threads, as a service's work is: the main task would be woken across threads.
+///
+/// # Errors
+/// The work's own; for a panic of it, too.
+#[tokio::main]
+pub async fn in_task<F>(work: F) -> Result<Report, Failure>
+where
+    F: Future<Output = Result<Report, Failure>> + Send + 'static,
+{
+    tokio::spawn(work).await?
+}
+
 /// Runs what the command line asks for, and prints its report.
-pub fn main_of(run: impl FnOnce(Arguments) -> Result<Report, Box<dyn Error>>) -> ExitCode {
+pub fn main_of(run: impl FnOnce(Arguments) -> Result<Report, Failure>) -> ExitCode {
     match Arguments::of_process().and_then(run) {
         Ok(report) => {
+            let report = match peak_mb() {
+                Some(peak) => report.with("peak_mb", peak),
+                None => report,
+            };
             println!("{}", report.json());
             ExitCode::SUCCESS
         }
@@ -70,6 +89,14 @@ pub fn main_of(run: impl FnOnce(Arguments) -> Result<Report, Box<dyn Error>>) ->
             ExitCode::FAILURE
         }
     }
+}
+
+/// The most memory that this process had at once. What wait4 tells counts the memory of whoever started it, too.
+fn peak_mb() -> Option<f64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib / 1024.0)
 }
 
 /// Values that no codec makes smaller: slices of random bytes, no two of which overlap within a batch.

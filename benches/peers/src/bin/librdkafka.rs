@@ -2,7 +2,6 @@
 //! work: `create`, `delete` and `count` a topic, so that milena is not counted by itself.
 
 use std::{
-    error::Error,
     process::ExitCode,
     sync::{
         OnceLock,
@@ -11,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use milena_peers::{Arguments, Report, Tally, Values, latencies, main_of, settings};
+use milena_peers::{Arguments, Failure, Report, Tally, Values, in_task, latencies, main_of, settings};
 use rdkafka::{
     ClientConfig, ClientContext, Message, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
@@ -25,18 +24,22 @@ use rdkafka::{
 const LIMIT: Duration = Duration::from_secs(120);
 
 fn main() -> ExitCode {
-    main_of(|arguments| match &*arguments.command {
-        "produce" => produce(&arguments),
-        "consume" => consume(&arguments),
-        "latency" => latency(&arguments),
-        "create" => create(&arguments),
-        "delete" => delete(&arguments),
-        "count" => count(&arguments),
-        other => Err(format!("unknown command {other}").into()),
-    })
+    main_of(run)
 }
 
-fn client(arguments: &Arguments) -> Result<ClientConfig, Box<dyn Error>> {
+fn run(arguments: Arguments) -> Result<Report, Failure> {
+    match &*arguments.command {
+        "produce" => produce(&arguments),
+        "consume" => consume(&arguments),
+        "latency" => in_task(latency(arguments)),
+        "create" => in_task(create(arguments)),
+        "delete" => in_task(delete(arguments)),
+        "count" => count(&arguments),
+        other => Err(format!("unknown command {other}").into()),
+    }
+}
+
+fn client(arguments: &Arguments) -> Result<ClientConfig, Failure> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", arguments.text("brokers")?);
     // As every other client has it.
@@ -44,7 +47,7 @@ fn client(arguments: &Arguments) -> Result<ClientConfig, Box<dyn Error>> {
     Ok(config)
 }
 
-fn producer(arguments: &Arguments) -> Result<ClientConfig, Box<dyn Error>> {
+fn producer(arguments: &Arguments) -> Result<ClientConfig, Failure> {
     let mut config = client(arguments)?;
     config
         .set("acks", "all")
@@ -83,7 +86,7 @@ impl ProducerContext for Reports {
     }
 }
 
-fn produce(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
+fn produce(arguments: &Arguments) -> Result<Report, Failure> {
     /// So many records are sent between two looks at the delivery reports.
     const BETWEEN_POLLS: usize = 100;
     let (topic, wanted) = (arguments.text("topic")?, arguments.number("count")?);
@@ -125,7 +128,7 @@ fn produce(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
         .with("bytes", bytes))
 }
 
-fn consume(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
+fn consume(arguments: &Arguments) -> Result<Report, Failure> {
     let (topic, wanted) = (arguments.text("topic")?, arguments.number("count")?);
     let started = Instant::now();
     let mut config = client(arguments)?;
@@ -140,12 +143,8 @@ fn consume(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
         .set("fetch.max.bytes", settings::FETCH_MAX_BYTES.to_string())
         .set("fetch.message.max.bytes", settings::PARTITION_FETCH_BYTES.to_string())
         .set("queued.max.messages.kbytes", (settings::BUFFER_BYTES >> 10).to_string());
-    // Its defaults stop fetching at 100,000 records, for up to a second: a tenth of the speed.
+    // Its defaults stop fetching at 100,000 records, for up to a second: half of the speed.
     config.set("queued.min.messages", "1000000").set("fetch.queue.backoff.ms", "10");
-    for pair in arguments.text("set").unwrap_or_default().split(',').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').ok_or("--set takes name=value,...")?;
-        config.set(name, value);
-    }
     let consumer: BaseConsumer = config.create()?;
     let mut partitions = TopicPartitionList::new();
     for partition in 0..partition_count(&consumer, topic)? {
@@ -160,12 +159,11 @@ fn consume(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
     Ok(tally.report(started.elapsed()))
 }
 
-#[tokio::main]
-async fn latency(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
+async fn latency(arguments: Arguments) -> Result<Report, Failure> {
     let (topic, wanted) = (arguments.text("topic")?, arguments.number("count")?);
     let warm_up = arguments.number("warm-up")?;
     let values = Values::new(arguments.number("size")?);
-    let producer: FutureProducer = producer(arguments)?.create()?;
+    let producer: FutureProducer = producer(&arguments)?.create()?;
     let mut each = Vec::with_capacity(wanted);
     for number in 0..warm_up + wanted {
         let record = FutureRecord::<[u8], [u8]>::to(topic).payload(values.of(number));
@@ -178,15 +176,14 @@ async fn latency(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
     Ok(latencies(each))
 }
 
-fn partition_count(consumer: &BaseConsumer, topic: &str) -> Result<i32, Box<dyn Error>> {
+fn partition_count(consumer: &BaseConsumer, topic: &str) -> Result<i32, Failure> {
     let metadata = consumer.fetch_metadata(Some(topic), LIMIT)?;
     let topic = metadata.topics().first().ok_or("no such topic")?;
     Ok(i32::try_from(topic.partitions().len())?)
 }
 
-#[tokio::main]
-async fn create(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
-    let admin: AdminClient<DefaultClientContext> = client(arguments)?.create()?;
+async fn create(arguments: Arguments) -> Result<Report, Failure> {
+    let admin: AdminClient<DefaultClientContext> = client(&arguments)?.create()?;
     let partitions = i32::try_from(arguments.number("partitions")?)?;
     let topic = NewTopic::new(arguments.text("topic")?, partitions, TopicReplication::Fixed(1))
         // The disk is given back soon after the topic is deleted.
@@ -197,9 +194,8 @@ async fn create(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
     Ok(Report::default())
 }
 
-#[tokio::main]
-async fn delete(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
-    let admin: AdminClient<DefaultClientContext> = client(arguments)?.create()?;
+async fn delete(arguments: Arguments) -> Result<Report, Failure> {
+    let admin: AdminClient<DefaultClientContext> = client(&arguments)?.create()?;
     for result in admin.delete_topics(&[arguments.text("topic")?], &AdminOptions::new()).await? {
         result.map_err(|(topic, code)| format!("{topic}: {code}"))?;
     }
@@ -207,7 +203,7 @@ async fn delete(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
 }
 
 /// Records in the log: the sum of its end offsets.
-fn count(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
+fn count(arguments: &Arguments) -> Result<Report, Failure> {
     let topic = arguments.text("topic")?;
     let consumer: BaseConsumer = client(arguments)?.set("group.id", "peers").create()?;
     let mut records = 0;

@@ -1,16 +1,22 @@
-//! Measures milena: `produce`, `consume` (`--single` for one record at a time), `latency`.
+//! Measures milena: `produce` (`--deliveries` to look at each record's acknowledgement), `consume` (`--single` for one
+//! record at a time), `latency`.
 
-use std::{error::Error, process::ExitCode, time::Instant};
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    process::ExitCode,
+    task::{Context, Poll, Waker},
+    time::Instant,
+};
 
-use milena::{Kafka, OffsetSpec, Producer, Properties, Record};
-use milena_peers::{Arguments, Report, Tally, Values, latencies, main_of, settings};
+use milena::{Delivery, Kafka, OffsetSpec, Producer, Properties, Record};
+use milena_peers::{Arguments, Failure, Report, Tally, Values, in_task, latencies, main_of, settings};
 
 fn main() -> ExitCode {
-    main_of(|arguments| run(arguments))
+    main_of(|arguments| in_task(run(arguments)))
 }
 
-#[tokio::main]
-async fn run(arguments: Arguments) -> Result<Report, Box<dyn Error>> {
+async fn run(arguments: Arguments) -> Result<Report, Failure> {
     match &*arguments.command {
         "produce" => produce(&arguments).await,
         "consume" => consume(&arguments).await,
@@ -19,12 +25,12 @@ async fn run(arguments: Arguments) -> Result<Report, Box<dyn Error>> {
     }
 }
 
-async fn connect(arguments: &Arguments) -> Result<Kafka, Box<dyn Error>> {
+async fn connect(arguments: &Arguments) -> Result<Kafka, Failure> {
     let properties = Properties::from_iter([("bootstrap.servers", arguments.text("brokers")?)]);
     Ok(Kafka::with_properties(properties).await?)
 }
 
-async fn producer(arguments: &Arguments) -> Result<Producer, Box<dyn Error>> {
+async fn producer(arguments: &Arguments) -> Result<Producer, Failure> {
     let producer = connect(arguments)
         .await?
         .producer()
@@ -38,10 +44,13 @@ async fn producer(arguments: &Arguments) -> Result<Producer, Box<dyn Error>> {
     Ok(producer.build().await?)
 }
 
-async fn produce(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
+async fn produce(arguments: &Arguments) -> Result<Report, Failure> {
+    /// So many records are sent between two looks at the deliveries.
+    const BETWEEN_LOOKS: usize = 100;
     let (topic, count) = (arguments.text("topic")?, arguments.number("count")?);
     let size = arguments.number("size")?;
-    let keyed = arguments.has("keyed");
+    let (keyed, with_deliveries) = (arguments.has("keyed"), arguments.has("deliveries"));
+    let mut deliveries = VecDeque::new();
     let values = Values::new(size);
     let producer = producer(arguments).await?;
     let started = Instant::now();
@@ -51,17 +60,37 @@ async fn produce(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
         if keyed {
             record = record.key(&key);
         }
-        // What was refused later is missing in the log, where the runner counts.
-        drop(producer.enqueue(record).await?);
+        let delivery = producer.enqueue(record).await?;
+        // Dropped, a failure is seen as a record that is missing in the log, where the runner counts.
+        if with_deliveries {
+            deliveries.push_back(delivery);
+            if number % BETWEEN_LOOKS == 0 {
+                take_finished(&mut deliveries)?;
+            }
+        }
     }
     producer.flush().await;
+    for delivery in deliveries {
+        delivery.await?;
+    }
     let wall = started.elapsed();
     producer.close().await;
     let bytes = count * (size + if keyed { 8 } else { 0 });
     Ok(Report::default().with("records", count).with("seconds", wall.as_secs_f64()).with("bytes", bytes))
 }
 
-async fn consume(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
+/// Removes the deliveries at the front that are done.
+fn take_finished(deliveries: &mut VecDeque<Delivery>) -> Result<(), Failure> {
+    let mut context = Context::from_waker(Waker::noop());
+    while let Some(front) = deliveries.front_mut() {
+        let Poll::Ready(result) = Pin::new(front).poll(&mut context) else { break };
+        result?;
+        deliveries.pop_front();
+    }
+    Ok(())
+}
+
+async fn consume(arguments: &Arguments) -> Result<Report, Failure> {
     let count = arguments.number("count")?;
     let started = Instant::now();
     let mut consumer = connect(arguments)
@@ -97,7 +126,7 @@ async fn consume(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
     Ok(tally.report(wall))
 }
 
-async fn latency(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
+async fn latency(arguments: &Arguments) -> Result<Report, Failure> {
     let (topic, count) = (arguments.text("topic")?, arguments.number("count")?);
     let warm_up = arguments.number("warm-up")?;
     let values = Values::new(arguments.number("size")?);
