@@ -1,7 +1,7 @@
 use kafka_wire::{KafkaMessage, KafkaRequest, RequestResponsePair};
 use kafka_wire_core::{ApiVersion, DecodeError, DecodeLimits, Decoder, KafkaDecode, KafkaEncode};
 
-use super::ProduceRequest;
+use super::{ProduceRequest, attachment::Attachment};
 
 /// One request type of the protocol, and what belongs to it. A row of the table below.
 pub(crate) trait Api: Send + 'static {
@@ -16,8 +16,8 @@ pub(crate) trait Api: Send + 'static {
     /// The first version whose bodies and headers carry tagged fields (KIP-482).
     const FLEXIBLE_FROM: i16;
 
-    /// Appends the request's body.
-    fn encode(&self, version: i16, into: &mut Vec<u8>) -> Result<(), String>;
+    /// Appends the request's body, but for what is attached to it.
+    fn encode(&self, version: i16, into: &mut Vec<u8>) -> Result<Vec<Attachment>, String>;
     /// Reads the answer's body, all of it.
     fn decode(version: i16, body: bytes::Bytes) -> Result<Self::Answer, String>;
 }
@@ -34,7 +34,7 @@ macro_rules! apis {
             const VERSIONS: (i16, i16) = $versions;
             const FLEXIBLE_FROM: i16 = flexible_from::<kafka_wire::$message>();
 
-            fn encode(&self, version: i16, into: &mut Vec<u8>) -> Result<(), String> {
+            fn encode(&self, version: i16, into: &mut Vec<u8>) -> Result<Vec<Attachment>, String> {
                 encode_message(self, version, into)
             }
             fn decode(version: i16, body: bytes::Bytes) -> Result<Self::Answer, String> {
@@ -67,7 +67,7 @@ impl Api for kafka_wire::FetchRequest {
     const VERSIONS: (i16, i16) = (10, 17);
     const FLEXIBLE_FROM: i16 = flexible_from::<kafka_wire::FetchRequest>();
 
-    fn encode(&self, version: i16, into: &mut Vec<u8>) -> Result<(), String> {
+    fn encode(&self, version: i16, into: &mut Vec<u8>) -> Result<Vec<Attachment>, String> {
         encode_message(self, version, into)
     }
     fn decode(version: i16, body: bytes::Bytes) -> Result<Self::Answer, String> {
@@ -82,9 +82,8 @@ impl Api for ProduceRequest {
     const VERSIONS: (i16, i16) = (7, 13);
     const FLEXIBLE_FROM: i16 = flexible_from::<kafka_wire::ProduceRequest>();
 
-    fn encode(&self, version: i16, into: &mut Vec<u8>) -> Result<(), String> {
-        self.encode_body(version, into);
-        Ok(())
+    fn encode(&self, version: i16, into: &mut Vec<u8>) -> Result<Vec<Attachment>, String> {
+        self.encode_body(version, into)
     }
     fn decode(version: i16, body: bytes::Bytes) -> Result<Self::Answer, String> {
         decode_message(version, body, control_limits())
@@ -124,11 +123,11 @@ fn fetch_limits() -> DecodeLimits {
     limits
 }
 
-fn encode_message<M: KafkaEncode>(message: &M, version: i16, into: &mut Vec<u8>) -> Result<(), String> {
+fn encode_message<M: KafkaEncode>(message: &M, version: i16, into: &mut Vec<u8>) -> Result<Vec<Attachment>, String> {
     let mut buffer = bytes::BytesMut::new();
     message.encode_into(&mut buffer, ApiVersion::new(version)).map_err(|e| e.to_string())?;
     into.extend_from_slice(&buffer);
-    Ok(())
+    Ok(Vec::new())
 }
 
 fn decode_message<M: KafkaDecode>(version: i16, body: bytes::Bytes, limits: DecodeLimits) -> Result<M, String> {

@@ -1,6 +1,6 @@
 //! Between a row of the table and rskafka's `Messenger`.
 
-use std::{io::Cursor, marker::PhantomData};
+use std::{io::Cursor, marker::PhantomData, sync::Arc};
 
 use bytes::{Buf, Bytes};
 use rskafka::protocol::{
@@ -11,7 +11,10 @@ use rskafka::protocol::{
     traits::{ReadError, WriteError},
 };
 
-use super::Api;
+use super::{
+    Api,
+    attachment::{Attachments, correlation_id},
+};
 
 /// The key under which an API stands in the `Messenger`'s version map.
 ///
@@ -25,7 +28,16 @@ pub(super) const fn version_range(low: i16, high: i16) -> ApiVersionRange {
 }
 
 /// A request on its way out.
-pub(super) struct Call<R>(pub(super) R);
+pub(super) struct Call<R> {
+    request: R,
+    attachments: Arc<Attachments>,
+}
+
+impl<R> Call<R> {
+    pub(super) fn new(request: R, attachments: &Arc<Attachments>) -> Self {
+        Call { request, attachments: Arc::clone(attachments) }
+    }
+}
 
 /// An answer on its way in.
 pub(super) struct Answer<R: Api> {
@@ -44,9 +56,12 @@ impl<R: Api> RequestBody for Call<R> {
 
 impl<R: Api> WriteVersionedType<Vec<u8>> for Call<R> {
     fn write_versioned(&self, writer: &mut Vec<u8>, version: ApiVersion) -> Result<(), WriteVersionedError> {
-        self.0
-            .encode(version.0.0, writer)
-            .map_err(|why| WriteVersionedError::WriteError(WriteError::Malformed(why.into())))
+        let malformed = |why: String| WriteVersionedError::WriteError(WriteError::Malformed(why.into()));
+        let attachments = self.request.encode(version.0.0, writer).map_err(malformed)?;
+        // The header stands in `writer` already.
+        let id = correlation_id(writer).ok_or_else(|| malformed("a request without a header".to_owned()))?;
+        self.attachments.put(id, attachments);
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use tokio::{net::TcpStream, time::timeout};
 
 use super::{
     Address, Api, ErrorCode, WireError,
+    attachment::Attachments,
     call::{Call, messenger_key, version_range},
     messages::message,
     stream::{Ending, Stream},
@@ -34,6 +35,7 @@ pub(crate) struct Connection {
     /// The broker's versions by API key.
     versions: HashMap<i16, (i16, i16)>,
     ending: Arc<Ending>,
+    attachments: Arc<Attachments>,
 }
 
 impl Connection {
@@ -42,9 +44,11 @@ impl Connection {
         let tcp = connect(address, options.connect_timeout)
             .await
             .map_err(|source| WireError::Connect { address: address.clone(), source: Arc::new(source) })?;
-        let (stream, ending) = Stream::new(tcp, options.max_frame);
+        let attachments = Arc::<Attachments>::default();
+        let (stream, ending) = Stream::new(tcp, options.max_frame, Arc::clone(&attachments));
         let messenger = Messenger::new(stream, options.max_frame, Arc::clone(&options.client_id));
-        let mut connection = Connection { address: address.clone(), messenger, versions: HashMap::new(), ending };
+        let mut connection =
+            Connection { address: address.clone(), messenger, versions: HashMap::new(), ending, attachments };
         let versions = connection.ask_versions(options.request_timeout).await.map_err(|e| connection.not_kafka(e))?;
         connection.set_versions(versions);
         Ok(connection)
@@ -76,7 +80,7 @@ impl Connection {
 
     async fn request<R: Api>(&self, request: R, limit: Duration) -> Result<R::Answer, WireError> {
         self.version::<R>()?;
-        match timeout(limit, self.messenger.request(Call(request))).await {
+        match timeout(limit, self.messenger.request(Call::new(request, &self.attachments))).await {
             Ok(Ok(answer)) => Ok(answer.body),
             Ok(Err(error)) => Err(self.failed::<R>(error)),
             Err(_) => {
@@ -116,7 +120,8 @@ impl Connection {
                 client_software_version: env!("CARGO_PKG_VERSION").into(),
             });
             // Not through `request`: a first answer that does not read is no reason to give up here.
-            let answer = match timeout(limit, self.messenger.request(Call(request))).await {
+            let call = Call::new(request, &self.attachments);
+            let answer = match timeout(limit, self.messenger.request(call)).await {
                 Ok(Ok(answer)) => answer.body,
                 Ok(Err(RequestError::ReadVersionedError(why))) => {
                     malformed = Some(why.to_string());

@@ -8,11 +8,13 @@
 //! - `connection`: [`Connection`], one negotiated connection; a call with a time-out
 //! - `call`: the adaptor between a row of the table and rskafka's `Messenger`
 //! - `produce`: the one request body that we encode ourselves
+//! - `attachment`: batches that go out from where they are, between a frame's own bytes
 //! - `stream`: what the `Messenger` reads and writes: frame checks, one system call a frame, a way to give up
 //! - `address`, `code`, `error`: host and port; the protocol's error codes; what can go wrong here
 
 mod address;
 mod apis;
+mod attachment;
 mod call;
 mod code;
 mod connection;

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use super::attachment::Attachment;
 use crate::{batch::SealedBatch, model::TopicId};
 
-/// A Produce request with acks=all, written straight into the frame: each batch's bytes are copied once.
+/// A Produce request with acks=all. Batches are sent from where they are, not copied into the frame.
 ///
 /// Follows `ProduceRequest.json`, versions 7 to 13; a test holds it against the generated encoder.
 #[derive(Debug)]
@@ -32,9 +33,9 @@ const FLEXIBLE_FROM: i16 = 9;
 const TOPIC_IDS_FROM: i16 = 13;
 
 impl ProduceRequest {
-    pub(super) fn encode_body(&self, version: i16, into: &mut Vec<u8>) {
+    pub(super) fn encode_body(&self, version: i16, into: &mut Vec<u8>) -> Result<Vec<Attachment>, String> {
         let flexible = version >= FLEXIBLE_FROM;
-        into.reserve(self.size_hint());
+        let (mut attachments, mut attached) = (Vec::new(), 0);
         match &self.transactional_id {
             Some(id) => string(id, flexible, into),
             None if flexible => into.push(0),
@@ -53,18 +54,22 @@ impl ProduceRequest {
             for partition in &topic.partitions {
                 into.extend_from_slice(&partition.index.to_be_bytes());
                 length(partition.batch.bytes().len(), flexible, into);
-                into.extend_from_slice(partition.batch.bytes());
+                if flexible {
+                    attached += partition.batch.bytes().len();
+                    attachments.push(Attachment { at: into.len(), batch: Arc::clone(&partition.batch) });
+                } else {
+                    // The last batch would be the end of the frame, where nothing can be attached.
+                    into.extend_from_slice(partition.batch.bytes());
+                }
                 no_tags(flexible, into);
             }
             no_tags(flexible, into);
         }
         no_tags(flexible, into);
-    }
-
-    fn size_hint(&self) -> usize {
-        let partitions = self.topics.iter().flat_map(|t| &t.partitions);
-        let names: usize = self.topics.iter().map(|t| t.name.len().max(16) + 12).sum();
-        64 + names + partitions.map(|p| p.batch.bytes().len() + 12).sum::<usize>()
+        match i32::try_from(into.len() + attached) {
+            Ok(_) => Ok(attachments),
+            Err(_) => Err(format!("{} bytes are no frame", into.len() + attached)),
+        }
     }
 }
 
@@ -163,7 +168,9 @@ mod tests {
                         .collect(),
                 });
                 let (mut mine, mut generated) = (Vec::new(), bytes::BytesMut::new());
-                Api::encode(&ours, version, &mut mine).unwrap();
+                for attachment in Api::encode(&ours, version, &mut mine).unwrap().iter().rev() {
+                    mine.splice(attachment.at..attachment.at, attachment.batch.bytes().iter().copied());
+                }
                 kafka_wire_core::KafkaEncode::encode_into(
                     &theirs,
                     &mut generated,

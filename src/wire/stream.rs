@@ -11,13 +11,15 @@ use tokio::{
     net::TcpStream,
 };
 
+use super::attachment::{Attachments, Outgoing};
+
 /// Small answers are read whole in one system call; of large ones only the start passes through this buffer.
 const READ_AHEAD: usize = 16 << 10;
 const PREFIX: usize = 4;
 
 /// The stream under a `Messenger`, aware of frames (a length of four bytes, then that many).
 ///
-/// It sends a frame's length and its body in one system call, refuses an announced length before anyone allocates for it,
+/// It sends a frame's length, its body and what is attached to it in one system call, refuses an announced length before anyone allocates for it,
 /// and can be given up from outside, which fails everything that waits on the connection.
 pub(super) struct Stream {
     tcp: TcpStream,
@@ -28,10 +30,10 @@ pub(super) struct Stream {
     filled: std::ops::Range<usize>,
     /// What is left of the frame being read; 0 between frames.
     frame_left: usize,
-    /// A written length that waits for its body, and how much of it is still to go out.
-    prefix: [u8; PREFIX],
-    prefix_left: usize,
-    body_left: usize,
+    attachments: Arc<Attachments>,
+    /// The length of the frame's own bytes, once the `Messenger` has written it, until it writes the first of them.
+    announced: Option<usize>,
+    outgoing: Outgoing,
 }
 
 /// Whether and why a connection has ended. Shared by the stream, which notices, and the connection, which decides.
@@ -61,7 +63,7 @@ impl Ending {
 }
 
 impl Stream {
-    pub(super) fn new(tcp: TcpStream, max_frame: usize) -> (Self, Arc<Ending>) {
+    pub(super) fn new(tcp: TcpStream, max_frame: usize, attachments: Arc<Attachments>) -> (Self, Arc<Ending>) {
         let ending = Arc::new(Ending::default());
         let stream = Stream {
             tcp,
@@ -70,9 +72,9 @@ impl Stream {
             ahead: vec![0; READ_AHEAD].into_boxed_slice(),
             filled: 0..0,
             frame_left: 0,
-            prefix: [0; PREFIX],
-            prefix_left: 0,
-            body_left: 0,
+            attachments,
+            announced: None,
+            outgoing: Outgoing::default(),
         };
         (stream, ending)
     }
@@ -158,32 +160,31 @@ impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         this.ending.check()?;
-        if this.body_left == 0 {
-            // Between frames the `Messenger` writes the length by itself: keep it for the body's system call.
+        if let Some(own) = this.announced.take() {
+            this.outgoing = Outgoing::new(own, this.attachments.take(buf));
+        } else if this.outgoing.is_done() {
+            // Between frames the `Messenger` writes the length by itself: it goes out with the first bytes.
             let Some(prefix) = buf.first_chunk::<PREFIX>() else {
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidInput, "a frame starts with its length")));
             };
-            this.prefix = *prefix;
-            this.prefix_left = PREFIX;
-            this.body_left = u32::from_be_bytes(*prefix) as usize;
+            this.announced = Some(u32::from_be_bytes(*prefix) as usize);
             return Poll::Ready(Ok(PREFIX));
         }
-        while this.prefix_left > 0 {
-            let parts = [io::IoSlice::new(&this.prefix[PREFIX - this.prefix_left..]), io::IoSlice::new(buf)];
-            let written = ready!(Pin::new(&mut this.tcp).poll_write_vectored(cx, &parts))?;
+        loop {
+            let (pieces, count) = this.outgoing.pieces(buf);
+            let written = ready!(Pin::new(&mut this.tcp).poll_write_vectored(cx, &pieces[..count]))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            let of_body = written.saturating_sub(this.prefix_left);
-            this.prefix_left = this.prefix_left.saturating_sub(written);
-            this.body_left -= of_body;
-            if of_body > 0 {
-                return Poll::Ready(Ok(of_body));
+            let own = this.outgoing.advance(written);
+            if own > 0 {
+                if this.outgoing.is_done() {
+                    // Lets go of the batches.
+                    this.outgoing = Outgoing::default();
+                }
+                return Poll::Ready(Ok(own));
             }
         }
-        let written = ready!(Pin::new(&mut this.tcp).poll_write(cx, buf))?;
-        this.body_left -= written;
-        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
