@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use milena::{Kafka, ProduceError, Record};
-use support::{brokers, create_topic, unique};
+use support::{Direction, Fault, Filter, broker, brokers, create_topic, unique};
 
 #[tokio::test]
 async fn what_cannot_be_sent_is_an_error_at_once() {
@@ -28,15 +28,14 @@ async fn what_cannot_be_sent_is_an_error_at_once() {
 
 #[tokio::test]
 async fn a_record_that_nobody_acknowledges_expires_with_the_truth() {
-    // Connects to a real broker, then its producer is given an address where nobody listens.
-    let Some(brokers) = brokers() else { return };
-    let kafka = Kafka::connect(&brokers).await.unwrap();
-    let topic = unique("produce");
-    create_topic(&brokers, &topic, 1);
-    let producer = kafka.producer().delivery_timeout(Duration::from_millis(1)).build().await.unwrap();
-    // One millisecond is less than the first record takes: it needs a connection and a producer id.
-    match producer.send(Record::to(&topic).value("a")).await {
-        Err(error @ (ProduceError::Expired { .. } | ProduceError::Topic(_))) => assert!(!error.to_string().is_empty()),
-        other => panic!("{other:?}"),
-    }
+    const PRODUCE: i16 = 0;
+    let Some(broker) = broker() else { return };
+    let Some(proxied) = broker.proxied() else { return };
+    let topic = broker.topic("produce", 1).await;
+    let kafka = Kafka::connect(proxied.bootstrap()).await.unwrap();
+    let producer = kafka.producer().delivery_timeout(Duration::from_secs(2)).build().await.unwrap();
+    let unanswered = proxied.on_each(Filter::api(PRODUCE), || Fault::Stall(Direction::Answers));
+    let error = producer.send(Record::to(&topic).value("a")).await.unwrap_err();
+    assert!(matches!(error, ProduceError::Expired { .. }) && error.is_possibly_written(), "{error}");
+    assert!(unanswered.iter().any(|fault| fault.fired() > 0), "the request was answered");
 }
