@@ -10,15 +10,18 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.internals.RecordHeader;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
@@ -30,7 +33,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  * A line on stdin is a command, its fields parted by tabs. Each but send is answered by lines of fields, and then by "ok".
  * Bytes are in hex, null is "-"; headers are NAME=VALUE, parted by commas. Any failure ends the program.
  *
- *   topic NAME PARTITIONS
+ *   topic NAME PARTITIONS          returns when every partition's leader answers
  *   size TOPIC                     its bytes in all replicas' logs
  *   producer ID NAME=VALUE...      with these settings
  *   send ID TOPIC PARTITION TIMESTAMP KEY VALUE HEADERS
@@ -71,8 +74,7 @@ public final class Client {
 
     private void run(String[] f) throws Exception {
         switch (f[0]) {
-            case "topic" -> admin.createTopics(List.of(
-                new NewTopic(f[1], Optional.of(Integer.parseInt(f[2])), Optional.empty()))).all().get();
+            case "topic" -> create(f[1], Integer.parseInt(f[2]));
             case "size" -> OUT.println(size(f[1]));
             case "producer" -> start(f);
             case "send" -> sent.get(f[1]).add(producers.get(f[1]).send(new ProducerRecord<>(f[2],
@@ -91,6 +93,27 @@ public final class Client {
         Properties settings = new Properties();
         settings.put("bootstrap.servers", servers);
         return settings;
+    }
+
+    private void create(String topic, int partitions) throws Exception {
+        admin.createTopics(List.of(new NewTopic(topic, Optional.of(partitions), Optional.empty()))).all().get();
+        // Until all leaders answer: one that does not lead yet refuses a producer's first batch and then may take the second, for it
+        // knows no number of this producer. Java's producer sends the first again and again then, in vain (KAFKA-15591).
+        Map<TopicPartition, OffsetSpec> all = new HashMap<>();
+        for (int partition = 0; partition < partitions; partition++) {
+            all.put(new TopicPartition(topic, partition), OffsetSpec.latest());
+        }
+        while (true) {
+            try {
+                admin.listOffsets(all).all().get();
+                return;
+            } catch (ExecutionException error) {
+                if (!(error.getCause() instanceof UnknownTopicOrPartitionException)) {
+                    throw error;
+                }
+                Thread.sleep(20);
+            }
+        }
     }
 
     private long size(String topic) throws Exception {
