@@ -31,6 +31,7 @@ impl Bench {
         while let Step::Send { id, batch } = self.queue.step(self.now, &self.limits, true, false, PRODUCER) {
             let bytes = batch.bytes();
             let epoch = i16::from_be_bytes(bytes[51..53].try_into().unwrap());
+            assert!(self.queue.depart(id));
             sent.push((id, (epoch, i32::from_be_bytes(bytes[53..57].try_into().unwrap()))));
         }
         sent
@@ -143,6 +144,33 @@ fn a_partial_batch_lingers_while_something_is_in_flight() {
     assert!(matches!(step, Step::Wait(until) if until == bench.now + bench.limits.linger), "{step:?}");
     bench.now += bench.limits.linger;
     assert!(matches!(bench.queue.step(bench.now, &bench.limits, false, false, PRODUCER), Step::Send { .. }));
+}
+
+#[test]
+fn a_batch_that_expired_before_it_was_written_is_not_written() {
+    let (mut bench, ids, _) = in_flight(1);
+    bench.answer(ids[0], written());
+    let (first, second) = (bench.append(), bench.append());
+    let Step::Send { id, .. } = bench.queue.step(bench.now, &bench.limits, true, false, PRODUCER) else { panic!() };
+    // Its sender waits for a connection.
+    bench.now += Duration::from_secs(120);
+    bench.queue.expire(bench.now, &bench.limits);
+    for completion in [first, second] {
+        let fate = completion.poll(&mut Default::default(), std::task::Waker::noop());
+        assert!(matches!(fate, std::task::Poll::Ready(Fate::Expired { possibly_written: false, .. })), "{fate:?}");
+    }
+    assert!(!bench.queue.depart(id));
+    bench.append();
+    assert_eq!(numbers(&bench.send_all()), [(1, 0)], "its numbers are a gap");
+}
+
+#[test]
+fn a_batch_that_expired_while_it_was_written_may_be_in_the_log() {
+    let (mut bench, _, completions) = in_flight(1);
+    bench.now += Duration::from_secs(120);
+    bench.queue.expire(bench.now, &bench.limits);
+    let fate = completions[0].poll(&mut Default::default(), std::task::Waker::noop());
+    assert!(matches!(fate, std::task::Poll::Ready(Fate::Expired { possibly_written: true, .. })), "{fate:?}");
 }
 
 #[test]
