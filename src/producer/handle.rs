@@ -80,13 +80,14 @@ impl Producer {
         let slots = topic.slots.read();
         let partition = match (record.partition, &record.key) {
             (Some(partition), _) => partition,
-            (None, Some(key)) => partitioner::of_key(key.as_slice(), slots.len()),
+            (None, Some(key)) => partitioner::of_key(key.as_slice(), slots.count),
             (None, None) => {
-                topic.sticky.lock().next(size, shared.limits.batch_bytes, || self.any_led(topic, slots.len()))
+                let limit = shared.limits.batch_bytes;
+                topic.sticky.lock().next(size, limit, slots.count, || self.any_led(topic, slots.count))
             }
         };
-        let slot = usize::try_from(partition).ok().and_then(|index| slots.get(index)).ok_or_else(|| {
-            ProduceError::NoPartition { topic: Arc::clone(&topic.name), partition, partitions: slots.len() }
+        let slot = usize::try_from(partition).ok().and_then(|index| slots.all.get(index)).ok_or_else(|| {
+            ProduceError::NoPartition { topic: Arc::clone(&topic.name), partition, partitions: slots.count }
         })?;
         let timestamp = record.timestamp.unwrap_or_else(Timestamp::now).as_millis();
         let key = record.key.as_ref().map(|k| k.as_slice());

@@ -33,9 +33,9 @@ pub(super) struct Sticky {
 }
 
 impl Sticky {
-    /// The partition for `size` more bytes. `choose` names a new one.
-    pub(super) fn next(&mut self, size: usize, enough: usize, choose: impl FnOnce() -> i32) -> i32 {
-        let partition = match self.partition.filter(|_| self.bytes < enough) {
+    /// The partition for `size` more bytes, one of `count`. `choose` names a new one.
+    pub(super) fn next(&mut self, size: usize, enough: usize, count: usize, choose: impl FnOnce() -> i32) -> i32 {
+        let partition = match self.partition.filter(|p| self.bytes < enough && (*p as usize) < count) {
             Some(partition) => partition,
             None => {
                 self.bytes = 0;
@@ -73,12 +73,14 @@ mod tests {
         let mut next = 0;
         let chosen: Vec<i32> = (0..6)
             .map(|_| {
-                sticky.next(10, 30, || {
+                sticky.next(10, 30, 3, || {
                     next += 1;
                     next
                 })
             })
             .collect();
         assert_eq!(chosen, [1, 1, 1, 2, 2, 2]);
+        assert_eq!(sticky.next(10, 30, 3, || 0), 0);
+        assert_eq!(Sticky { partition: Some(3), bytes: 0 }.next(10, 30, 3, || 0), 0, "there is no number 3 any more");
     }
 }

@@ -13,6 +13,7 @@ use super::{ProduceError, ProducerConfig, partitioner::Sticky};
 use crate::{
     accumulate::{Limits, PartitionQueue},
     cluster::{Cluster, Topic},
+    model::TopicId,
     time::Deadline,
 };
 
@@ -42,8 +43,18 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub(super) struct TopicState {
     pub(super) name: Arc<str>,
-    pub(super) slots: RwLock<Vec<Arc<Slot>>>,
+    pub(super) slots: RwLock<Slots>,
     pub(super) sticky: Mutex<Sticky>,
+}
+
+/// A topic's partitions, by number.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    /// All that there ever were: records may wait in them still.
+    pub(super) all: Vec<Arc<Slot>>,
+    /// How many the topic has. Fewer than before only where it was made anew.
+    pub(super) count: usize,
+    id: TopicId,
 }
 
 /// One partition.
@@ -137,18 +148,21 @@ impl Shared {
         let state = topics.entry(Arc::clone(&topic.name)).or_insert_with(|| {
             Arc::new(TopicState { name: Arc::clone(&topic.name), slots: RwLock::default(), sticky: Mutex::default() })
         });
-        let mut slots = state.slots.write();
-        while slots.len() < topic.partitions.len() {
-            let partition = slots.len() as i32;
+        let (mut slots, count) = (state.slots.write(), topic.partitions.len());
+        while slots.all.len() < count {
+            let partition = slots.all.len() as i32;
             let queue = Mutex::new(PartitionQueue::new(topic.id));
-            slots.push(Arc::new(Slot { topic: Arc::clone(&topic.name), partition, queue }));
+            slots.all.push(Arc::new(Slot { topic: Arc::clone(&topic.name), partition, queue }));
+        }
+        if count > slots.count || count > 0 && topic.id != slots.id {
+            (slots.count, slots.id) = (count, topic.id);
         }
         drop(slots);
         Arc::clone(state)
     }
 
     pub(super) fn slots(&self) -> Vec<Arc<Slot>> {
-        self.topics.read().values().flat_map(|topic| topic.slots.read().clone()).collect()
+        self.topics.read().values().flat_map(|topic| topic.slots.read().all.clone()).collect()
     }
 
     pub(super) fn topics(&self) -> Vec<Arc<TopicState>> {
