@@ -67,7 +67,7 @@ impl Producer {
         if size > shared.limits.batch_bytes {
             return Err(ProduceError::TooLarge { size, limit: shared.limits.batch_bytes });
         }
-        shared.memory.take(size).await;
+        shared.take_memory(size).await;
         let taken = self.append(&topic, &record, size);
         if taken.is_err() {
             shared.memory.give(size);

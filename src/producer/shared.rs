@@ -36,6 +36,8 @@ pub(super) struct Shared {
     /// Wakes the keeper: metadata are stale, a broker is new, or the producer closes.
     pub(super) keeper: Notify,
     pub(super) stale: AtomicBool,
+    /// The keeper sleeps long, since nothing is unacknowledged: whoever changes that wakes it.
+    dozing: AtomicBool,
     /// Tells that batches were settled.
     pub(super) settled: Notify,
 }
@@ -97,7 +99,7 @@ impl Memory {
 
     fn try_take(&self, bytes: usize) -> bool {
         let fits = |used: usize| (used == 0 || used + bytes <= self.limit).then_some(used + bytes);
-        self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_ok()
+        self.used.fetch_update(Ordering::SeqCst, Ordering::Acquire, fits).is_ok()
     }
 
     pub(super) fn give(&self, bytes: usize) {
@@ -108,7 +110,7 @@ impl Memory {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.used.load(Ordering::Acquire) == 0
+        self.used.load(Ordering::SeqCst) == 0
     }
 }
 
@@ -127,6 +129,7 @@ impl Shared {
             closed: AtomicBool::new(false),
             keeper: Notify::new(),
             stale: AtomicBool::new(false),
+            dozing: AtomicBool::new(false),
             settled: Notify::new(),
         }
     }
@@ -186,6 +189,26 @@ impl Shared {
     pub(super) fn want_refresh(&self) {
         self.stale.store(true, Ordering::Release);
         self.keeper.notify_one();
+    }
+
+    /// Takes memory for a record, waiting until there is room.
+    pub(super) async fn take_memory(&self, bytes: usize) {
+        self.memory.take(bytes).await;
+        // Sequentially consistent with `doze`: of the two that write first and look then, one sees the other.
+        if self.dozing.load(Ordering::SeqCst) {
+            self.dozing.store(false, Ordering::SeqCst);
+            self.keeper.notify_one();
+        }
+    }
+
+    /// Whether the keeper may sleep until it is woken.
+    pub(super) fn doze(&self) -> bool {
+        self.dozing.store(true, Ordering::SeqCst);
+        let nothing_to_do = self.memory.is_empty();
+        if !nothing_to_do {
+            self.dozing.store(false, Ordering::SeqCst);
+        }
+        nothing_to_do
     }
 
     /// A broker's list. For a new one the keeper starts a sender.
