@@ -23,7 +23,8 @@ use crate::{
 
 /// Requests on one connection; a broker reads no further ones before it has answered.
 const MAX_REQUESTS: usize = 5;
-/// Bytes of one request, and of all unanswered ones: what a stalled broker may hold beside the producer's buffer.
+/// Bytes of one request, and of all unanswered ones, over all brokers: what they may hold beside the producer's buffer when
+/// they stall, since a request that is being written is a copy.
 const MAX_REQUEST_BYTES: usize = 8 << 20;
 const MAX_UNANSWERED_BYTES: usize = 16 << 20;
 
@@ -45,9 +46,10 @@ pub(super) async fn run(shared: Arc<Shared>, broker: i32, list: Arc<List>) {
     loop {
         slots.append(&mut list.slots.lock());
         let mut wake = None;
-        while requests.len() < MAX_REQUESTS && (requests.is_empty() || unanswered < MAX_UNANSWERED_BYTES) {
+        let brokers = shared.cluster.snapshot().brokers.len().max(1);
+        while requests.len() < MAX_REQUESTS && (requests.is_empty() || unanswered < MAX_UNANSWERED_BYTES / brokers) {
             let idle = requests.is_empty() || answered;
-            let shipped = collect(&shared, broker, &mut slots, idle, &mut wake).await;
+            let shipped = collect(&shared, broker, &mut slots, idle, MAX_REQUEST_BYTES / brokers, &mut wake).await;
             if shipped.is_empty() {
                 break;
             }
@@ -85,12 +87,13 @@ fn bytes_of(shipped: &[Shipped]) -> usize {
     shipped.iter().map(|s| s.batch.bytes().len()).sum()
 }
 
-/// One batch of each partition that has one to send. Partitions with nothing left, or with another leader, leave the list.
+/// One batch of each partition that has one to send, until `enough` bytes are there. Partitions with nothing left, or with another leader, leave the list.
 async fn collect(
     shared: &Shared,
     broker: i32,
     slots: &mut Vec<Arc<Slot>>,
     idle: bool,
+    enough: usize,
     wake: &mut Option<Instant>,
 ) -> Vec<Shipped> {
     if slots.is_empty() {
@@ -117,7 +120,7 @@ async fn collect(
             }
             return false;
         }
-        if leader != Some(broker) || bytes >= MAX_REQUEST_BYTES {
+        if leader != Some(broker) || bytes >= enough {
             return true;
         }
         match queue.step(now, &shared.limits, idle, flushing, producer_id) {
