@@ -49,8 +49,11 @@ pub(crate) struct Partition {
     pub(crate) offline: Vec<i32>,
 }
 
-/// The most partitions that one topic is believed to have; an answer that numbers one higher is not believed.
-const MAX_PARTITIONS: i32 = 200_000;
+/// How many partitions a topic is believed to have of which an answer lists so many. Brokers list all that they know of; one
+/// false number must not make a client keep a hundred thousand.
+fn believed(listed: usize) -> usize {
+    2 * listed + 8
+}
 
 impl Snapshot {
     pub(crate) fn empty(now: Instant) -> Self {
@@ -91,13 +94,12 @@ impl Snapshot {
             let known = known.filter(|known| known.id == id);
             let mut partitions: Vec<Partition> = Vec::new();
             for answered in &topic.partitions {
-                if !(0..MAX_PARTITIONS).contains(&answered.partition_index) {
-                    continue;
-                }
-                while partitions.len() <= answered.partition_index as usize {
+                let index = usize::try_from(answered.partition_index).ok();
+                let Some(index) = index.filter(|index| *index < believed(topic.partitions.len())) else { continue };
+                while partitions.len() <= index {
                     partitions.push(Partition::unknown(partitions.len() as i32));
                 }
-                let slot = &mut partitions[answered.partition_index as usize];
+                let slot = &mut partitions[index];
                 *slot = Partition {
                     index: answered.partition_index,
                     error: ErrorCode::new(answered.error_code),
