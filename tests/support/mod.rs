@@ -2,6 +2,7 @@
 //!
 //! - [`broker`]: which cluster a test runs on, and Kafka's own tools on it
 //! - [`cluster_control`]: killing, pausing and starting that cluster's nodes
+//! - [`impostor`]: a broker in this process that lies
 //! - [`numbers`]: records, what a producer was told of them, and the log
 //! - [`proxy`]: faults between a client and a peer, one request or answer at a time
 //! - [`proxied_cluster`]: a proxy before each node
@@ -12,6 +13,7 @@
 
 pub mod broker;
 pub mod cluster_control;
+pub mod impostor;
 pub mod numbers;
 pub mod proxied_cluster;
 pub mod proxy;
@@ -23,6 +25,7 @@ mod site;
 
 pub use broker::{Broker, broker, brokers, create_topic, kafka_tool, kafka_tool_with};
 pub use cluster_control::{ClusterControl, cluster_control};
+pub use impostor::Impostor;
 pub use numbers::{Log, Numbers, number_of, read_log};
 pub use proxied_cluster::ProxiedCluster;
 pub use proxy::{Counts, Direction, Fault, Filter, Proxy};
