@@ -10,6 +10,7 @@
 //! - `produce`: the one request body that we encode ourselves
 //! - `attachment`: batches that go out from where they are, between a frame's own bytes
 //! - `stream`: what the `Messenger` reads and writes: frame checks, one system call a frame, a way to give up
+//! - `mutations`: for tests, answers that a broker should not send
 //! - `address`, `code`, `error`: host and port; the protocol's error codes; what can go wrong here
 
 mod address;
@@ -20,6 +21,8 @@ mod code;
 mod connection;
 mod error;
 pub(crate) mod messages;
+#[cfg(test)]
+pub(crate) mod mutations;
 mod produce;
 mod stream;
 
