@@ -200,4 +200,34 @@ mod tests {
         assert_eq!(topic.partitions.len(), 3);
         assert!(topic.partitions.iter().all(|p| p.leader.is_none()) && !topic.is_complete());
     }
+
+    #[test]
+    fn a_mutated_answer_makes_a_picture_no_larger_than_itself() {
+        use crate::wire::{Api, messages::MetadataRequest, mutations};
+
+        let mut random = fastrand::Rng::with_seed(4);
+        let now = Instant::now();
+        let (low, high) = <MetadataRequest as Api>::VERSIONS;
+        let mut sample = answer(1, &[(0, 1, 5), (1, 2, 5), (2, 1, 5)]);
+        sample.brokers = vec![Default::default(); 2];
+        // Older versions know no topic ids.
+        sample.topics[0].topic_id = Default::default();
+        let frames: Vec<Vec<u8>> = (low..=high).map(|v| mutations::frame::<MetadataRequest>(v, &sample)).collect();
+        let mut picture = Snapshot::empty(now).next(&sample, false, now);
+        let mut read = 0;
+        for round in 0..mutations::count() as usize {
+            let at = round % frames.len();
+            let mut frame = frames[at].clone();
+            mutations::mutate(&mut random, &mut frame);
+            let Ok(answer) = mutations::read::<MetadataRequest>(low + at as i16, frame) else { continue };
+            let listed: usize = answer.topics.iter().map(|topic| believed(topic.partitions.len())).sum();
+            let next = picture.next(&answer, round % 2 == 0, now);
+            let fresh = picture.next(&answer, false, now);
+            assert!(fresh.topics.values().map(|topic| topic.partitions.len()).sum::<usize>() <= listed);
+            assert!(next.topics.values().filter(|topic| topic.is_complete()).count() <= next.topics.len());
+            picture = if next.topics.len() > 100 { fresh } else { next };
+            read += 1;
+        }
+        assert!(read > mutations::count() / 20, "only {read} were answers");
+    }
 }

@@ -9,6 +9,7 @@
 //! - `call`: the adaptor between a row of the table and rskafka's `Messenger`
 //! - `produce`: the one request body that we encode ourselves
 //! - `stream`: what the `Messenger` reads and writes: frame checks, one system call a frame, a way to give up
+//! - `mutations`: for tests, answers that a broker should not send
 //! - `address`, `code`, `error`: host and port; the protocol's error codes; what can go wrong here
 
 mod address;
@@ -18,6 +19,8 @@ mod code;
 mod connection;
 mod error;
 pub(crate) mod messages;
+#[cfg(test)]
+pub(crate) mod mutations;
 mod produce;
 mod stream;
 
