@@ -296,3 +296,6 @@ async fn producer_id(shared: &Shared) -> Option<i64> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
