@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use milena::{Compression, Kafka, ProduceError, Record};
 use support::{brokers, create_topic, kafka_tool, unique};
@@ -79,19 +79,4 @@ async fn what_cannot_be_sent_is_an_error_at_once() {
 
     let ack = producer.send(Record::to(&topic).partition(1).value("a")).await.unwrap();
     assert_eq!((ack.partition(), ack.offset()), (1, 0));
-}
-
-#[tokio::test]
-async fn a_record_that_nobody_acknowledges_expires_with_the_truth() {
-    // Connects to a real broker, then its producer is given an address where nobody listens.
-    let Some(brokers) = brokers() else { return };
-    let kafka = Kafka::connect(&brokers).await.unwrap();
-    let topic = unique("produce");
-    create_topic(&brokers, &topic, 1);
-    let producer = kafka.producer().delivery_timeout(Duration::from_millis(1)).build().await.unwrap();
-    // One millisecond is less than the first record takes: it needs a connection and a producer id.
-    match producer.send(Record::to(&topic).value("a")).await {
-        Err(error @ (ProduceError::Expired { .. } | ProduceError::Topic(_))) => assert!(!error.to_string().is_empty()),
-        other => panic!("{other:?}"),
-    }
 }
