@@ -308,3 +308,6 @@ async fn producer_id(shared: &Shared) -> Option<i64> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ pub(crate) use kafka_wire::{
 };
 
 #[cfg(test)]
-pub(crate) use kafka_wire::metadata_response;
+pub(crate) use kafka_wire::{metadata_response, produce_response};
 
 use crate::model::TopicId;
 
