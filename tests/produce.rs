@@ -1,4 +1,4 @@
-//! The producer on a real broker: what it refuses, and what it says of what nobody acknowledges. What arrives is interop.rs's.
+//! The producer on a real broker: what it refuses. What arrives is for interop.rs, what fails for produce_faults.rs.
 
 mod support;
 

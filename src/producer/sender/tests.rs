@@ -46,9 +46,10 @@ fn a_mutated_answer_leaves_no_batch_in_flight() {
         let mut shipped = Vec::new();
         for slot in shared.slots() {
             let mut queue = slot.queue.lock();
-            let taken = queue.append(now, &shared.limits, 0, None, Some(b"v"), &[], 0).expect("it is taken");
+            let taken = queue.append(|| now, &shared.limits, 0, None, Some(b"v"), &[], 0).expect("it is taken");
             completions.push(taken.0);
-            let Step::Send { id, batch } = queue.step(now, &shared.limits, true, false, 7) else { panic!("idle") };
+            let step = sealed_step(&shared, &mut queue, now, true, false, 7);
+            let Step::Send { id, batch } = step else { panic!("{step:?}") };
             assert!(queue.depart(id));
             drop(queue);
             shipped.push(Shipped { slot, id, batch });
