@@ -307,6 +307,12 @@ impl PartitionFetch {
         match found {
             Err(error) => self.inquiry_failed(now, error),
             Ok(found) => {
+                let is_time = matches!(self.state, State::Locate(OffsetSpec::Timestamp(_)));
+                if found.offset < 0 && (self.stop == Stop::AtEnd || !is_time) {
+                    // Every log has a beginning and an end: the broker does not know them yet.
+                    self.back_off(now);
+                    return Taken { refresh: true, ..Taken::default() };
+                }
                 self.recovered();
                 if self.stop == Stop::AtEnd {
                     self.stop = Stop::Before(found.offset);
