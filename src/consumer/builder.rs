@@ -103,7 +103,7 @@ impl StandaloneBuilder {
         check(&shared, &self.partitions).await?;
         for (name, at) in &self.topics {
             let topic = shared.cluster.topic(name, deadline(&shared)).await?;
-            shared.table().whole_topics.push(Arc::clone(&topic.name));
+            shared.follow(&topic);
             let all = (0..topic.partitions.len()).map(|n| TopicPartition::new(Arc::clone(&topic.name), n as i32));
             self.partitions.extend(all.map(|partition| (partition, *at)));
         }

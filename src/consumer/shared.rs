@@ -13,10 +13,10 @@ use tokio::{sync::Notify, time::Instant};
 use super::{ConsumeError, ConsumerConfig};
 use crate::{
     batch::DecodeLimits,
-    cluster::Cluster,
-    fetch::{Ask, Chunk, ChunkReader, Next, PartitionFetch, Rules, Taken, Want},
-    model::{OffsetSpec, TopicPartition},
-    wire::messages::fetch_response::PartitionData,
+    cluster::{Cluster, ClusterError, Topic},
+    fetch::{Ask, Chunk, ChunkReader, FetchFailure, Next, PartitionFetch, Rules, Taken, Want},
+    model::{OffsetSpec, TopicId, TopicPartition},
+    wire::{ErrorCode, messages::fetch_response::PartitionData},
 };
 
 /// What the handle and the tasks share.
@@ -41,11 +41,23 @@ pub(super) struct Shared {
 pub(super) struct Table {
     pub(super) slots: HashMap<TopicPartition, Slot>,
     /// Topics whose partitions are all assigned, also those to come.
-    pub(super) whole_topics: Vec<Arc<str>>,
+    whole_topics: HashMap<Arc<str>, Whole>,
+    /// Topics that no broker knows any more, and since when.
+    missing: HashMap<Arc<str>, Instant>,
+    /// Whether a partition waits for a leader: the metadata have to be asked for again.
+    pub(super) leaderless: bool,
     pub(super) mailboxes: HashMap<i32, Arc<Mailbox>>,
     ready: VecDeque<Item>,
     incarnations: u32,
     to_end: bool,
+}
+
+/// A wholly assigned topic as it was seen last.
+#[derive(Debug)]
+struct Whole {
+    id: TopicId,
+    /// All numbers below have been assigned: one that is not any more was given up by the user.
+    partitions: usize,
 }
 
 /// One assigned partition.
@@ -151,6 +163,12 @@ impl Shared {
         self.closed.store(true, Ordering::Release);
         self.keeper.notify_one();
         self.reader.wake();
+    }
+
+    /// Follows a topic all of whose partitions are assigned now: those that are added to it will be too.
+    pub(super) fn follow(&self, topic: &Topic) {
+        let whole = Whole { id: topic.id, partitions: topic.partitions.len() };
+        self.table().whole_topics.insert(Arc::clone(&topic.name), whole);
     }
 
     /// Adds partitions, or moves those that are there.
@@ -264,23 +282,27 @@ impl Shared {
         self.wake_all(&table);
     }
 
-    /// After a new picture: leaders, epochs and ids, and partitions that wholly assigned topics have grown by.
+    /// After a new picture: leaders, epochs and ids, and the partitions that wholly assigned topics have now.
     pub(super) fn see_picture(&self) {
         let picture = self.cluster.snapshot();
+        let (now, patience) = (Instant::now(), self.cluster.config().unknown_topic_patience);
         let mut table = self.table();
         for topic in picture.topics.values() {
-            table.grow(&self.rules, &topic.name, topic.partitions.len());
+            table.see_topic(&self.rules, topic, now);
         }
         let partitions: Vec<TopicPartition> = table.slots.keys().cloned().collect();
+        table.leaderless = false;
         for at in partitions {
+            let gone = table.missing.get(&at.topic).is_some_and(|since| now.duration_since(*since) >= patience);
             let (Some(topic), Some(slot)) = (picture.topic(&at.topic), table.slots.get_mut(&at)) else { continue };
             let partition = picture.partition(&at.topic, at.partition);
             let (leader, epoch) = partition.map_or((None, -1), |p| (p.leader, p.leader_epoch));
-            if leader.is_none() {
-                // The partition waits, and the metadata are asked for again.
-                self.stale.store(true, Ordering::Release);
+            let mut next = slot.fetch.see(topic.id, leader, epoch);
+            if gone {
+                let error = ClusterError::Topic { topic: Arc::clone(&at.topic), code: topic.error };
+                next = slot.fetch.topic_is_gone(FetchFailure::Cluster(error));
             }
-            let next = slot.fetch.see(topic.id, leader, epoch);
+            table.leaderless |= leader.is_none();
             table.deliver(at, Taken { next, ..Taken::default() }, None);
         }
         self.changes.fetch_add(1, Ordering::AcqRel);
@@ -394,13 +416,24 @@ impl Table {
         self.slots.insert(partition, Slot { fetch, position, parked: VecDeque::new() });
     }
 
-    /// Adds the partitions that a wholly assigned topic has grown by; all their records are new.
-    pub(super) fn grow(&mut self, rules: &Arc<Rules>, topic: &Arc<str>, partitions: usize) {
-        if !self.whole_topics.contains(topic) {
-            return;
+    /// Takes over which partitions a topic has: a wholly assigned one may have grown, and all records of what is new are new.
+    /// It has fewer only where it was made anew.
+    fn see_topic(&mut self, rules: &Arc<Rules>, topic: &Topic, now: Instant) {
+        match topic.error {
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => drop(self.missing.entry(Arc::clone(&topic.name)).or_insert(now)),
+            _ => drop(self.missing.remove(&topic.name)),
         }
-        for number in 0..partitions {
-            let partition = TopicPartition::new(Arc::clone(topic), number as i32);
+        let count = topic.partitions.len();
+        let Some(whole) = self.whole_topics.get_mut(&topic.name).filter(|_| count > 0) else { return };
+        let is_new = whole.id != topic.id;
+        let known = if is_new { whole.partitions.min(count) } else { whole.partitions };
+        *whole = Whole { id: topic.id, partitions: count.max(known) };
+        if is_new {
+            let is_there = |at: &TopicPartition| at.topic != topic.name || (at.partition as usize) < count;
+            self.slots.retain(|at, _| is_there(at));
+        }
+        for number in known..count {
+            let partition = TopicPartition::new(Arc::clone(&topic.name), number as i32);
             if !self.slots.contains_key(&partition) {
                 self.add(rules, partition, OffsetSpec::Beginning);
             }

@@ -231,10 +231,24 @@ impl PartitionFetch {
         None
     }
 
+    /// No broker knows the topic any more. Told once; if it comes back reading goes on, unless it was to end.
+    pub(crate) fn topic_is_gone(&mut self, failure: FetchFailure) -> Option<Next> {
+        if self.stop != Stop::Never && self.state != State::Halted {
+            return self.halt(failure);
+        }
+        self.tell(failure).filter(|_| self.state != State::Halted)
+    }
+
     /// The topic was deleted and made again: all its records are new.
     fn start_in_new_topic(&mut self, leader: Option<i32>, epoch: i32) -> Option<Next> {
         let offset = self.next;
         (self.leader, self.leader_epoch, self.replica) = (leader, epoch, None);
+        if self.stop != Stop::Never {
+            // None of them was there when reading began.
+            self.give_up_attempt();
+            self.state = State::Halted;
+            return None;
+        }
         self.start_at(OffsetSpec::Beginning);
         match self.rules.reset {
             OffsetReset::None => self.halt(FetchFailure::OutOfRange { offset }),

@@ -253,3 +253,24 @@ fn an_end_that_the_leader_does_not_know_is_asked_for_again_later() {
     }
     assert!(fetch.is_finished(Some(7)));
 }
+
+#[test]
+fn reading_that_is_to_end_ends_with_its_topic() {
+    let gone = || {
+        FetchFailure::Cluster(ClusterError::Topic { topic: "t".into(), code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION })
+    };
+    let ending = || {
+        let mut fetch = PartitionFetch::new(rules(OffsetReset::Latest), 1, OffsetSpec::At(0), true);
+        fetch.see(TopicId([1; 16]), Some(1), 4);
+        fetch
+    };
+    let mut anew = ending();
+    assert!(anew.see(TopicId([2; 16]), Some(1), 0).is_none() && anew.is_finished(None));
+    let mut deleted = ending();
+    assert!(deleted.topic_is_gone(gone()).is_some() && deleted.topic_is_gone(gone()).is_none());
+    assert!(deleted.is_finished(None));
+    // Reading that is not to end waits for the topic.
+    let mut waiting = led(OffsetReset::Latest, OffsetSpec::At(0));
+    assert!(waiting.topic_is_gone(gone()).is_some() && waiting.topic_is_gone(gone()).is_none());
+    assert!(ask(&mut waiting, Instant::now(), 1).is_some());
+}
