@@ -218,3 +218,22 @@ async fn a_topic_that_is_gone_is_told_once_and_read_when_it_is_made_anew() {
     assert_eq!((record.offset(), record.value()), (0, Some(&b"new"[..])));
     assert_eq!(consumer.assignment(), [TopicPartition::new(topic.as_str(), 0)]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_paused_again_and_again_are_not_fetched_ahead_of_their_reader() {
+    const ROUNDS: u32 = 60;
+    let Some((_broker, proxied, topic)) = filled("consume-pauses", 6_000).await else { return };
+    let mut consumer = consumer(proxied.bootstrap(), &topic, 2_000, &[]).await;
+    let mut read = Read::default();
+    let partitions = consumer.assignment();
+    for round in 1..=ROUNDS {
+        read.until(&mut consumer, round).await;
+        consumer.pause(&partitions).unwrap();
+        // What was fetched is put aside meanwhile.
+        timeout(Duration::from_millis(20), consumer.recv()).await.unwrap_err();
+        consumer.resume(&partitions).unwrap();
+    }
+    let fetched: u64 = proxied.proxies().iter().map(|proxy| proxy.counts().answer_bytes(FETCH)).sum();
+    assert!(fetched < 60_000, "{fetched} bytes fetched for {ROUNDS} records of 88");
+    read.until(&mut consumer, 6_000).await;
+}

@@ -68,6 +68,16 @@ pub(super) struct Slot {
     pub(super) position: Option<i64>,
     /// Chunks that came up while the partition was paused.
     parked: VecDeque<Chunk>,
+    /// How many chunks that were parked are to be read again: no answer counts them, so nothing is fetched before they are read.
+    resumed: usize,
+}
+
+impl Slot {
+    /// What was fetched counts no more.
+    fn forget(&mut self) {
+        self.parked.clear();
+        self.resumed = 0;
+    }
 }
 
 /// How a broker's fetcher is told of news.
@@ -201,7 +211,7 @@ impl Shared {
     pub(super) fn plan(&self, broker: i32) -> (Vec<Ask>, Option<Instant>) {
         let now = Instant::now();
         let (mut asks, mut wake) = (Vec::new(), None);
-        for (partition, slot) in &mut self.table().slots {
+        for (partition, slot) in self.table().slots.iter_mut().filter(|(_, slot)| slot.resumed == 0) {
             match slot.fetch.want(now, broker, &partition.topic, partition.partition) {
                 Want::Fetch(ask) => asks.push(ask),
                 Want::Wait(until) => wake = Some(wake.map_or(until, |w: Instant| w.min(until))),
@@ -227,6 +237,7 @@ impl Shared {
         for ask in asks {
             let partition = TopicPartition::new(Arc::clone(&ask.wanted.topic), ask.wanted.partition);
             let Some(slot) = table.slots.get_mut(&partition) else { continue };
+            let before = slot.fetch.lineage();
             let taken = match part(ask) {
                 Some(data) => slot.fetch.answered(now, broker, ask, data),
                 None => {
@@ -234,6 +245,10 @@ impl Shared {
                     continue;
                 }
             };
+            if slot.fetch.lineage() != before {
+                slot.forget();
+                self.changes.fetch_add(1, Ordering::AcqRel);
+            }
             refresh |= taken.refresh;
             let source = slot.fetch.source(now);
             attention |= slot.fetch.has_question() || source.is_some_and(|id| !table.mailboxes.contains_key(&id));
@@ -273,6 +288,7 @@ impl Shared {
         let before = slot.fetch.lineage();
         let taken = take(&mut slot.fetch);
         if slot.fetch.lineage() != before {
+            slot.forget();
             self.changes.fetch_add(1, Ordering::AcqRel);
         }
         if taken.refresh {
@@ -322,6 +338,7 @@ impl Shared {
         let Some(slot) = table.slots.get_mut(&reading.partition) else { return };
         if slot.fetch.lineage() == reading.lineage {
             slot.position = Some(reading.records.position());
+            slot.resumed -= usize::from(reading.held.is_none());
             slot.parked.push_back(reading.records.into_rest().detached());
         }
     }
@@ -333,6 +350,10 @@ impl Shared {
             && slot.fetch.lineage() == reading.lineage
         {
             slot.position = Some(reading.records.position());
+            if reading.held.is_none() {
+                slot.resumed -= 1;
+                self.wake_all(&table);
+            }
         }
         drop(table);
         drop(reading.held);
@@ -342,7 +363,7 @@ impl Shared {
     pub(super) fn halt(&self, partition: &TopicPartition) {
         if let Some(slot) = self.table().slots.get_mut(partition) {
             slot.fetch.unreadable();
-            slot.parked.clear();
+            slot.forget();
         }
     }
 
@@ -356,7 +377,10 @@ impl Shared {
                 continue;
             }
             match item.next {
-                Next::Chunk(chunk) if slot.fetch.is_paused() => slot.parked.push_back(chunk.detached()),
+                Next::Chunk(chunk) if slot.fetch.is_paused() => {
+                    slot.resumed -= usize::from(item.held.is_none());
+                    slot.parked.push_back(chunk.detached());
+                }
                 Next::Chunk(chunk) => {
                     let records = ChunkReader::new(chunk, slot.fetch.stop(), DecodeLimits::default());
                     let Item { partition, lineage, held, .. } = item;
@@ -378,6 +402,7 @@ impl Shared {
         slot.fetch.set_paused(paused);
         if !paused {
             let (lineage, parked) = (slot.fetch.lineage(), std::mem::take(&mut slot.parked));
+            slot.resumed += parked.len();
             // Before whatever of the partition has come since.
             for chunk in parked.into_iter().rev() {
                 let partition = partition.clone();
@@ -394,7 +419,7 @@ impl Shared {
         let mut table = self.table();
         let Some(slot) = table.slots.get_mut(partition) else { return false };
         slot.fetch.seek(at);
-        slot.parked.clear();
+        slot.forget();
         slot.position = match at {
             OffsetSpec::At(offset) => Some(offset),
             _ => None,
@@ -413,7 +438,7 @@ impl Table {
             OffsetSpec::At(offset) => Some(offset),
             _ => None,
         };
-        self.slots.insert(partition, Slot { fetch, position, parked: VecDeque::new() });
+        self.slots.insert(partition, Slot { fetch, position, parked: VecDeque::new(), resumed: 0 });
     }
 
     /// Takes over which partitions a topic has: a wholly assigned one may have grown, and all records of what is new are new.
