@@ -469,7 +469,8 @@ impl Open {
         let Open { builder, completion, created, bytes } = self;
         let output = match compression {
             Compression::None => Vec::new(),
-            _ => spares.take(builder.len() / 2),
+            // As large as the records: those that do not compress would have it grow.
+            _ => spares.take(builder.len() + APPEND_SLACK),
         };
         let batch = builder.seal_into(compression, output).map(|(batch, left_over)| {
             spares.give(left_over);
