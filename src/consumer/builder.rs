@@ -108,7 +108,7 @@ impl StandaloneBuilder {
             self.partitions.extend(all.map(|partition| (partition, *at)));
         }
         shared.assign(self.partitions);
-        Ok(Consumer::start(shared))
+        Ok(Consumer::start(shared, None))
     }
 }
 

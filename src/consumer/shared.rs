@@ -10,7 +10,7 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
-use super::{ConsumeError, ConsumerConfig};
+use super::{ConsumeError, ConsumerConfig, group::Committed};
 use crate::{
     batch::DecodeLimits,
     cluster::Cluster,
@@ -54,8 +54,17 @@ pub(super) struct Slot {
     pub(super) fetch: PartitionFetch,
     /// The offset behind the last record handed out; `None` until it is known where to start.
     pub(super) position: Option<i64>,
+    /// The leader epoch of the record before the position; −1 where unknown.
+    pub(super) epoch: i32,
     /// Chunks that came up while the partition was paused.
     parked: VecDeque<Chunk>,
+}
+
+/// Where to begin with a partition.
+#[derive(Debug)]
+pub(super) enum Start {
+    At(OffsetSpec),
+    Committed(Committed),
 }
 
 /// How a broker's fetcher is told of news.
@@ -157,10 +166,29 @@ impl Shared {
     pub(super) fn assign(&self, partitions: impl IntoIterator<Item = (TopicPartition, OffsetSpec)>) {
         let mut table = self.table();
         for (partition, at) in partitions {
-            table.add(&self.rules, partition, at);
+            table.add(&self.rules, partition, Start::At(at));
         }
         drop(table);
         self.see_picture();
+    }
+
+    /// As [`assign`](Shared::assign), for what the group has given.
+    pub(super) fn begin(&self, partitions: Vec<(TopicPartition, Start)>) {
+        if partitions.is_empty() {
+            return;
+        }
+        let mut table = self.table();
+        for (partition, start) in partitions {
+            table.add(&self.rules, partition, start);
+        }
+        drop(table);
+        self.see_picture();
+    }
+
+    /// Has the user's task look around, as soon as it is here.
+    pub(super) fn attention(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.reader.wake();
     }
 
     /// Removes all partitions for which `keep` is false.
@@ -299,7 +327,7 @@ impl Shared {
         let mut table = self.table();
         let Some(slot) = table.slots.get_mut(&reading.partition) else { return };
         if slot.fetch.lineage() == reading.lineage {
-            slot.position = Some(reading.records.position());
+            slot.came_to(&reading.records);
             slot.parked.push_back(reading.records.into_rest().detached());
         }
     }
@@ -310,7 +338,7 @@ impl Shared {
         if let Some(slot) = table.slots.get_mut(&reading.partition)
             && slot.fetch.lineage() == reading.lineage
         {
-            slot.position = Some(reading.records.position());
+            slot.came_to(&reading.records);
         }
         drop(table);
         drop(reading.held);
@@ -340,7 +368,7 @@ impl Shared {
                     let Item { partition, lineage, held, .. } = item;
                     return Found::Chunk(Box::new(Reading { partition, lineage, records, held }));
                 }
-                Next::Moved(offset) => slot.position = Some(offset),
+                Next::Moved(offset) => (slot.position, slot.epoch) = (Some(offset), -1),
                 Next::Failed(failure) => return Found::Failed(ConsumeError::of(item.partition, failure)),
             }
         }
@@ -373,6 +401,7 @@ impl Shared {
         let Some(slot) = table.slots.get_mut(partition) else { return false };
         slot.fetch.seek(at);
         slot.parked.clear();
+        slot.epoch = -1;
         slot.position = match at {
             OffsetSpec::At(offset) => Some(offset),
             _ => None,
@@ -383,15 +412,29 @@ impl Shared {
     }
 }
 
+impl Slot {
+    /// What was read of a chunk has been handed out.
+    fn came_to(&mut self, records: &ChunkReader) {
+        self.position = Some(records.position());
+        if records.epoch() >= 0 {
+            self.epoch = records.epoch();
+        }
+    }
+}
+
 impl Table {
-    fn add(&mut self, rules: &Arc<Rules>, partition: TopicPartition, at: OffsetSpec) {
+    fn add(&mut self, rules: &Arc<Rules>, partition: TopicPartition, start: Start) {
         self.incarnations += 1;
-        let fetch = PartitionFetch::new(Arc::clone(rules), self.incarnations, at, self.to_end);
+        let (at, epoch) = match start {
+            Start::At(at) => (at, -1),
+            Start::Committed(committed) => (OffsetSpec::At(committed.offset), committed.leader_epoch),
+        };
+        let fetch = PartitionFetch::new(Arc::clone(rules), self.incarnations, at, self.to_end).behind_epoch(epoch);
         let position = match at {
             OffsetSpec::At(offset) => Some(offset),
             _ => None,
         };
-        self.slots.insert(partition, Slot { fetch, position, parked: VecDeque::new() });
+        self.slots.insert(partition, Slot { fetch, position, epoch, parked: VecDeque::new() });
     }
 
     /// Adds the partitions that a wholly assigned topic has grown by; all their records are new.
@@ -402,7 +445,7 @@ impl Table {
         for number in 0..partitions {
             let partition = TopicPartition::new(Arc::clone(topic), number as i32);
             if !self.slots.contains_key(&partition) {
-                self.add(rules, partition, OffsetSpec::Beginning);
+                self.add(rules, partition, Start::At(OffsetSpec::Beginning));
             }
         }
     }

@@ -156,6 +156,12 @@ impl PartitionFetch {
         this
     }
 
+    /// Starts behind a record that was appended under this leader epoch: whether the log still has it is asked first (KIP-320).
+    pub(crate) fn behind_epoch(mut self, epoch: i32) -> Self {
+        self.last_epoch = epoch;
+        self
+    }
+
     /// Goes on elsewhere; what was fetched counts no more.
     pub(crate) fn seek(&mut self, at: OffsetSpec) {
         self.lineage += 1;

@@ -53,11 +53,17 @@ apis! {
     DescribeClusterRequest (0, 2);
     DescribeConfigsRequest (2, 4);
     FindCoordinatorRequest (2, 6);
+    HeartbeatRequest (1, 4);
     IncrementalAlterConfigsRequest (0, 1);
     InitProducerIdRequest (1, 5);
+    JoinGroupRequest (3, 9);
+    LeaveGroupRequest (2, 5);
     ListOffsetsRequest (4, 10);
     MetadataRequest (7, 13);
+    OffsetCommitRequest (6, 9);
+    OffsetFetchRequest (5, 9);
     OffsetForLeaderEpochRequest (2, 4);
+    SyncGroupRequest (2, 5);
 }
 
 impl Api for kafka_wire::FetchRequest {

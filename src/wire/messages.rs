@@ -4,13 +4,15 @@
 
 pub(crate) use kafka_wire::{
     CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeConfigsRequest,
-    FetchRequest, FetchResponse, FindCoordinatorRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
-    ListOffsetsRequest, MetadataRequest, MetadataResponse, OffsetForLeaderEpochRequest, ProduceResponse,
+    FetchRequest, FetchResponse, FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
+    InitProducerIdRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, ListOffsetsRequest, MetadataRequest,
+    MetadataResponse, OffsetCommitRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceResponse, SyncGroupRequest,
 };
 pub(crate) use kafka_wire::{
     create_partitions_request, create_topics_request, delete_records_request, delete_topics_request,
     describe_configs_request, fetch_request, fetch_response, incremental_alter_configs_request, list_offsets_request,
-    metadata_request, offset_for_leader_epoch_request,
+    join_group_request, leave_group_request, metadata_request, offset_commit_request, offset_fetch_request,
+    offset_for_leader_epoch_request, sync_group_request,
 };
 
 #[cfg(test)]
