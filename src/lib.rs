@@ -13,7 +13,7 @@ pub use producer::{Ack, Delivery, Partitioner, ProduceError, Producer, ProducerB
 mod consumer;
 pub use consumer::{
     ConsumeError, Consumer, ConsumerHeader, ConsumerHeaders, ConsumerRecord, OffsetAndTimestamp, RecordBatch,
-    RecordRef, StandaloneBuilder,
+    RecordRef, StandaloneBuilder, assignor,
 };
 
 mod admin;

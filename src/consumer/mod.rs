@@ -10,8 +10,10 @@
 //! - `shared`: the partitions, and what was fetched of them, between the handle and the tasks
 //! - `fetcher`: the task of one broker
 //! - `keeper`: the task that refreshes metadata, finds offsets and checks positions against new leaders
+//! - `assignor`: how the members of a group share its partitions; pure
 //! - `error`: [`ConsumeError`]
 
+pub mod assignor;
 mod batch;
 mod builder;
 mod config;

@@ -8,6 +8,7 @@
 //! - `connection`: [`Connection`], one negotiated connection; a call with a time-out
 //! - `call`: the adaptor between a row of the table and rskafka's `Messenger`
 //! - `produce`: the one request body that we encode ourselves
+//! - `consumer_protocol`: what members of a classic group exchange inside requests
 //! - `stream`: what the `Messenger` reads and writes: frame checks, one system call a frame, a way to give up
 //! - `address`, `code`, `error`: host and port; the protocol's error codes; what can go wrong here
 
@@ -16,6 +17,7 @@ mod apis;
 mod call;
 mod code;
 mod connection;
+pub(crate) mod consumer_protocol;
 mod error;
 pub(crate) mod messages;
 mod produce;
