@@ -4,7 +4,7 @@ use crate::{
     admin::{ADMIN_KEYS, Admin, AdminConfig},
     cluster::{Cluster, ClusterError},
     config::{CLIENT_KEYS, ClientConfig, ConfigError, Properties, apply, reject_unknown},
-    consumer::{CONSUMER_KEYS, ConsumerConfig, StandaloneBuilder},
+    consumer::{CONSUMER_KEYS, ConsumerBuilder, ConsumerConfig, StandaloneBuilder},
     producer::{PRODUCER_KEYS, ProducerBuilder, ProducerConfig},
 };
 
@@ -78,6 +78,12 @@ impl Kafka {
     /// A producer on this cluster, to be configured and built.
     pub fn producer(&self) -> ProducerBuilder {
         ProducerBuilder::new(self.new_cluster(), self.producer.clone())
+    }
+
+    /// A member of the consumer group `group`, which shares the partitions of its topics among its members and keeps the
+    /// offsets up to which they have come, to be configured and built.
+    pub fn consumer(&self, group: impl Into<Arc<str>>) -> ConsumerBuilder {
+        ConsumerBuilder::new(self.new_cluster(), self.consumer.clone(), group.into())
     }
 
     /// A consumer that reads the partitions it is told to, in no group, to be configured and built.

@@ -12,8 +12,8 @@ pub use producer::{Ack, Delivery, Partitioner, ProduceError, Producer, ProducerB
 
 mod consumer;
 pub use consumer::{
-    ConsumeError, Consumer, ConsumerHeader, ConsumerHeaders, ConsumerRecord, OffsetAndTimestamp, RecordBatch,
-    RecordRef, StandaloneBuilder,
+    Commit, CommitError, ConsumeError, Consumer, ConsumerBuilder, ConsumerEvent, ConsumerHeader, ConsumerHeaders,
+    ConsumerRecord, OffsetAndMetadata, OffsetAndTimestamp, Rebalance, RecordBatch, RecordRef, StandaloneBuilder, assignor,
 };
 
 mod admin;

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use super::{Assignor, CooperativeStickyAssignor, RangeAssignor, RoundRobinAssignor, StickyAssignor};
+use super::assignor::{Assignor, CooperativeStickyAssignor, RangeAssignor, RoundRobinAssignor, StickyAssignor};
 use crate::{
     config::{Key, boolean, bytes, millis, one_of},
     model::{IsolationLevel, OffsetReset},
@@ -52,7 +52,7 @@ impl Default for GroupConfig {
             max_poll_interval: Duration::from_secs(300),
             auto_commit: Some(Duration::from_secs(5)),
             auto_commit_interval: Duration::from_secs(5),
-            assignors: vec![Arc::new(RangeAssignor::new()), Arc::new(CooperativeStickyAssignor::new())],
+            assignors: vec![Arc::new(RangeAssignor), Arc::new(CooperativeStickyAssignor)],
             close_timeout: Duration::from_secs(20),
             leave_timeout: Duration::from_secs(5),
         }
@@ -142,10 +142,10 @@ pub(crate) const CONSUMER_KEYS: &[Key<ConsumerConfig>] = &[
 fn assignors(text: &str) -> Result<Vec<Arc<dyn Assignor>>, String> {
     let named = |name: &str| -> Option<Arc<dyn Assignor>> {
         Some(match name.trim().rsplit('.').next()? {
-            "range" | "RangeAssignor" => Arc::new(RangeAssignor::new()),
-            "roundrobin" | "RoundRobinAssignor" => Arc::new(RoundRobinAssignor::new()),
-            "sticky" | "StickyAssignor" => Arc::new(StickyAssignor::new()),
-            "cooperative-sticky" | "CooperativeStickyAssignor" => Arc::new(CooperativeStickyAssignor::new()),
+            "range" | "RangeAssignor" => Arc::new(RangeAssignor),
+            "roundrobin" | "RoundRobinAssignor" => Arc::new(RoundRobinAssignor),
+            "sticky" | "StickyAssignor" => Arc::new(StickyAssignor),
+            "cooperative-sticky" | "CooperativeStickyAssignor" => Arc::new(CooperativeStickyAssignor),
             _ => return None,
         })
     };

@@ -357,11 +357,11 @@ impl Consumer {
 }
 
 /// The user's task is in the consumer for as long as this lives.
-struct Polling<'a>(&'a mut Consumer);
+pub(super) struct Polling<'a>(pub(super) &'a mut Consumer);
 
 impl<'a> Polling<'a> {
     #[inline]
-    fn new(consumer: &'a mut Consumer) -> Self {
+    pub(super) fn new(consumer: &'a mut Consumer) -> Self {
         if let Some(group) = &consumer.group {
             group.desk.enter();
         }

@@ -109,7 +109,7 @@ const fn api_name(message: &'static str) -> &'static str {
 }
 
 /// For answers that carry no records: far above what the largest clusters send, far below the decoder's own defaults.
-fn control_limits() -> DecodeLimits {
+pub(super) fn control_limits() -> DecodeLimits {
     let mut limits = DecodeLimits::default();
     limits.max_frame_bytes = 64 << 20;
     limits.max_string_bytes = 64 << 10;

@@ -1,6 +1,5 @@
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
     time::Duration,
 };
 
@@ -9,7 +8,7 @@ use tokio::{sync::oneshot, time::Instant};
 use super::{CommitError, Committed, Failure, Refusal};
 use crate::{
     model::TopicPartition,
-    time::{Backoff, Deadline},
+    time::Backoff,
     wire::ErrorCode,
 };
 
@@ -221,6 +220,8 @@ impl Commits {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn at(partition: i32) -> TopicPartition {

@@ -19,7 +19,7 @@ use crate::{
     cluster::{ClusterError, Purpose},
     consumer::{
         ConsumeError,
-        assignor::{Assignor, JoiningMember, decode_assignment, encode_subscription},
+        assignor::{self, Assignor, JoiningMember},
         shared::{Shared, Start},
     },
     model::TopicPartition,
@@ -227,15 +227,27 @@ impl Driver {
         let rack = self.shared.cluster.config().rack.clone();
         let generation = self.membership.generation();
         let protocols = self.group.config.assignors.iter().map(|assignor| {
-            let user_data = assignor.user_data(&member);
-            let told = encode_subscription(&topics, user_data, owned, generation, rack.as_deref());
-            (assignor.name().to_owned(), told)
+            let told = assignor::Subscription {
+                topics: topics.clone(),
+                user_data: assignor.user_data(&member),
+                owned: owned.to_vec(),
+                generation: (generation >= 0).then_some(generation),
+                rack: rack.clone(),
+            };
+            told.encode().map(|told| (assignor.name().to_owned(), told))
         });
+        let protocols = match protocols.collect::<Result<Vec<_>, _>>() {
+            Ok(protocols) => protocols,
+            Err(error) => {
+                tracing::error!("group {}: {error}", self.group.id);
+                return self.failed(Instant::now(), Failure::Refused(ErrorCode::INVALID_REQUEST));
+            }
+        };
         let config = &self.group.config;
         let ask = JoinAsk {
             session_timeout: config.session_timeout,
             rebalance_timeout: config.max_poll_interval,
-            protocols: protocols.collect(),
+            protocols,
             reason,
         };
         let limit = self.rebalance_limit();
@@ -264,10 +276,16 @@ impl Driver {
     fn sync(&mut self, assignments: Vec<(Arc<str>, Vec<TopicPartition>)>) {
         let (coordinator, who, limit) = (Arc::clone(&self.coordinator), self.identity(), self.rebalance_limit());
         let protocol = self.protocol.clone();
-        let encoded = assignments.iter().map(|(member, partitions)| {
-            (Arc::clone(member), crate::consumer::assignor::encode_assignment(partitions, None))
+        let encoded = assignments.into_iter().map(|(member, partitions)| {
+            assignor::Assignment { partitions, user_data: None }.encode().map(|assignment| (member, assignment))
         });
-        let encoded: Vec<_> = encoded.collect();
+        let encoded = match encoded.collect::<Result<Vec<_>, _>>() {
+            Ok(encoded) => encoded,
+            Err(error) => {
+                tracing::error!("group {}: {error}", self.group.id);
+                return self.failed(Instant::now(), Failure::Refused(ErrorCode::INVALID_REQUEST));
+            }
+        };
         self.conversation = Some(Box::pin(async move {
             let asked = async {
                 let connection = coordinator.connection(Purpose::Join).await?;
@@ -440,7 +458,9 @@ impl Driver {
                 return Ok(topics);
             }
             let topics = subscription.topics(&cluster.snapshot());
-            topics.iter().for_each(|topic| drop(cluster.include(topic)));
+            for topic in &topics {
+                cluster.include(topic);
+            }
             let is_missing = |topic: &Arc<str>| cluster.snapshot().topic(topic).is_none_or(|t| t.error != ErrorCode::NONE);
             if topics.iter().any(is_missing) {
                 cluster.refresh().await?;
@@ -559,10 +579,8 @@ impl Driver {
     }
 
     fn synced(&mut self, now: Instant, assignment: Bytes) {
-        // A member that gets nothing may be sent no bytes at all.
-        let decoded = if assignment.is_empty() { Ok(Default::default()) } else { decode_assignment(assignment) };
-        match decoded {
-            Ok((partitions, user_data)) => {
+        match assignor::Assignment::decode(assignment) {
+            Ok(assignor::Assignment { partitions, user_data }) => {
                 let assigned: BTreeSet<TopicPartition> = partitions.into_iter().collect();
                 let chosen = self.group.config.assignors.iter().find(|assignor| assignor.name() == self.protocol);
                 if let Some(assignor) = chosen {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::{
     cluster::{Cluster, ClusterError, Snapshot},
-    consumer::assignor::{Assignor, GroupMember, GroupTopics, decode_subscription},
+    consumer::assignor::{Assignor, GroupMember, GroupTopics, Subscription},
     model::TopicPartition,
     wire::ErrorCode,
 };
@@ -31,11 +31,12 @@ pub(super) async fn share(
     let members: Vec<GroupMember> = members
         .into_iter()
         .map(|(member_id, group_instance_id, told)| {
-            let read = decode_subscription(told).unwrap_or_else(|why| {
-                tracing::warn!("the subscription of member {member_id} cannot be read, it gets nothing: {why}");
-                GroupMember::default()
+            let told = Subscription::decode(told).unwrap_or_else(|why| {
+                tracing::warn!("member {member_id} gets nothing: {why}");
+                Subscription::default()
             });
-            GroupMember { member_id, group_instance_id, ..read }
+            let Subscription { topics, user_data, owned, generation, rack } = told;
+            GroupMember { member_id, group_instance_id, topics, owned, generation, rack, user_data }
         })
         .collect();
     let wanted: BTreeSet<Arc<str>> = members.iter().flat_map(|member| member.topics.iter().cloned()).collect();

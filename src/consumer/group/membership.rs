@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Refusal;
 use crate::{
     model::TopicPartition,
-    time::{Backoff, Deadline},
+    time::Backoff,
     wire::ErrorCode,
 };
 

@@ -12,10 +12,12 @@
 //! - `requests`: the requests, in our own types
 //! - `coordinator`: who coordinates the group
 //! - `leader`: the leader's assignment
+//! - `committed`: what the group has committed, for whoever asks
 //! - `driver`: the member's task
 //! - `error`: [`CommitError`]
 
 mod commits;
+mod committed;
 mod coordinator;
 mod desk;
 mod driver;
@@ -31,6 +33,7 @@ pub use error::CommitError;
 pub use event::Rebalance;
 
 pub(crate) use commits::Commits;
+pub(crate) use committed::committed;
 pub(crate) use desk::{Closing, Desk, ForUser, Offsets};
 pub(crate) use driver::run;
 pub(crate) use membership::{Action, Joined, Membership, Rules};
@@ -43,7 +46,10 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::config::GroupConfig;
-use crate::{config::ClientConfig, consumer::assignor::RebalanceProtocol};
+use crate::{
+    config::ClientConfig,
+    consumer::assignor::{Assignor, RebalanceProtocol},
+};
 
 /// What the user's task and the member's share about the group.
 #[derive(Debug)]
@@ -63,7 +69,7 @@ impl Group {
     }
 
     fn rules(&self, client: &ClientConfig) -> Rules {
-        let is_cooperative = |a: &Arc<dyn super::Assignor>| a.rebalance_protocol() == RebalanceProtocol::Cooperative;
+        let is_cooperative = |a: &Arc<dyn Assignor>| a.rebalance_protocol() == RebalanceProtocol::Cooperative;
         Rules {
             heartbeat_interval: self.config.heartbeat_interval,
             retry_backoff: client.retry_backoff,

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{Failure, Joined};
 use crate::{
+    consumer::assignor::PROTOCOL_TYPE,
     model::TopicPartition,
     wire::{
         Connection, ErrorCode,
@@ -21,8 +22,6 @@ use crate::{
         },
     },
 };
-
-const PROTOCOL_TYPE: &str = "consumer";
 
 /// Whose request it is.
 #[derive(Debug, Clone)]
@@ -212,8 +211,7 @@ pub(super) async fn fetch_committed(
         topics.entry(&at.topic).or_default().push(at.partition);
     }
     let version = connection.version::<OffsetFetchRequest>()?;
-    let mut request = message!(OffsetFetchRequest {});
-    request.require_stable = version >= 7;
+    let mut request = message!(OffsetFetchRequest { require_stable: version >= 7 });
     if version >= 8 {
         let topics = topics.into_iter().map(|(name, partitions)| {
             message!(OffsetFetchRequestTopics { name: name.into(), partition_indexes: partitions })
