@@ -75,7 +75,10 @@ struct Sent {
     completion: Arc<Completion>,
     created: Instant,
     sequence: i32,
+    /// Handed to a sender, and unanswered.
     on_wire: bool,
+    /// On the wire and really being written: until then it cannot be in the log.
+    departed: bool,
     /// Only ever becomes true.
     maybe_written: bool,
     /// Refused for good: not in the log, and what follows it needs new numbers.
@@ -281,12 +284,25 @@ impl PartitionQueue {
             created,
             sequence,
             on_wire: false,
+            departed: false,
             maybe_written: false,
             refused: false,
             last: None,
             bytes,
         });
         0
+    }
+
+    /// Before a batch that is to be sent is written: whether it may be. One that was told meanwhile not to be in the log may not.
+    pub(crate) fn depart(&mut self, id: u64) -> bool {
+        let Some(sent) = self.window.iter_mut().find(|sent| sent.id == id && sent.on_wire) else { return false };
+        sent.departed = sent.maybe_written || !sent.completion.is_settled();
+        if !sent.departed {
+            sent.on_wire = false;
+            self.in_flight -= 1;
+            self.recovering = true;
+        }
+        sent.departed
     }
 
     /// Takes the answer to a batch. Returns the bytes of memory that are free now.
@@ -299,7 +315,7 @@ impl PartitionQueue {
     ) -> usize {
         let Some(at) = self.window.iter().position(|sent| sent.id == id && sent.on_wire) else { return 0 };
         self.in_flight -= 1;
-        self.window[at].on_wire = false;
+        (self.window[at].on_wire, self.window[at].departed) = (false, false);
         let settled = self.window[at].completion.is_settled();
         match answer {
             Answer::Written { base_offset } => {
@@ -346,7 +362,7 @@ impl PartitionQueue {
         let late = |created: Instant| now.duration_since(created) >= limits.delivery_timeout;
         let mut freed = 0;
         for sent in self.window.iter_mut().filter(|sent| late(sent.created) && !sent.completion.is_settled()) {
-            let possibly_written = sent.maybe_written || sent.on_wire;
+            let possibly_written = sent.maybe_written || sent.departed;
             let (after, why) = (limits.delivery_timeout, sent.last.clone());
             sent.completion.settle(Fate::Expired { after, why, possibly_written });
             freed += sent.bytes;
@@ -379,7 +395,7 @@ impl PartitionQueue {
     pub(crate) fn abandon(&mut self) -> usize {
         let mut freed = 0;
         for sent in self.window.drain(..).filter(|sent| !sent.completion.is_settled()) {
-            sent.completion.settle(Fate::Abandoned { possibly_written: sent.maybe_written || sent.on_wire });
+            sent.completion.settle(Fate::Abandoned { possibly_written: sent.maybe_written || sent.departed });
             freed += sent.bytes;
         }
         for open in self.full.drain(..).chain(self.open.take()) {

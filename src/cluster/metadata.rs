@@ -49,8 +49,11 @@ pub(crate) struct Partition {
     pub(crate) offline: Vec<i32>,
 }
 
-/// The most partitions that one topic is believed to have; an answer that numbers one higher is not believed.
-const MAX_PARTITIONS: i32 = 200_000;
+/// How many partitions a topic is believed to have of which an answer lists so many. Brokers list all that they know of; one
+/// false number must not make a client keep a hundred thousand.
+fn believed(listed: usize) -> usize {
+    2 * listed + 8
+}
 
 impl Snapshot {
     pub(crate) fn empty(now: Instant) -> Self {
@@ -91,13 +94,12 @@ impl Snapshot {
             let known = known.filter(|known| known.id == id);
             let mut partitions: Vec<Partition> = Vec::new();
             for answered in &topic.partitions {
-                if !(0..MAX_PARTITIONS).contains(&answered.partition_index) {
-                    continue;
-                }
-                while partitions.len() <= answered.partition_index as usize {
+                let index = usize::try_from(answered.partition_index).ok();
+                let Some(index) = index.filter(|index| *index < believed(topic.partitions.len())) else { continue };
+                while partitions.len() <= index {
                     partitions.push(Partition::unknown(partitions.len() as i32));
                 }
-                let slot = &mut partitions[answered.partition_index as usize];
+                let slot = &mut partitions[index];
                 *slot = Partition {
                     index: answered.partition_index,
                     error: ErrorCode::new(answered.error_code),
@@ -197,5 +199,35 @@ mod tests {
         let topic = snapshot.topic("t").unwrap();
         assert_eq!(topic.partitions.len(), 3);
         assert!(topic.partitions.iter().all(|p| p.leader.is_none()) && !topic.is_complete());
+    }
+
+    #[test]
+    fn a_mutated_answer_makes_a_picture_no_larger_than_itself() {
+        use crate::wire::{Api, messages::MetadataRequest, mutations};
+
+        let mut random = fastrand::Rng::with_seed(4);
+        let now = Instant::now();
+        let (low, high) = <MetadataRequest as Api>::VERSIONS;
+        let mut sample = answer(1, &[(0, 1, 5), (1, 2, 5), (2, 1, 5)]);
+        sample.brokers = vec![Default::default(); 2];
+        // Older versions know no topic ids.
+        sample.topics[0].topic_id = Default::default();
+        let frames: Vec<Vec<u8>> = (low..=high).map(|v| mutations::frame::<MetadataRequest>(v, &sample)).collect();
+        let mut picture = Snapshot::empty(now).next(&sample, false, now);
+        let mut read = 0;
+        for round in 0..mutations::count() as usize {
+            let at = round % frames.len();
+            let mut frame = frames[at].clone();
+            mutations::mutate(&mut random, &mut frame);
+            let Ok(answer) = mutations::read::<MetadataRequest>(low + at as i16, frame) else { continue };
+            let listed: usize = answer.topics.iter().map(|topic| believed(topic.partitions.len())).sum();
+            let next = picture.next(&answer, round % 2 == 0, now);
+            let fresh = picture.next(&answer, false, now);
+            assert!(fresh.topics.values().map(|topic| topic.partitions.len()).sum::<usize>() <= listed);
+            assert!(next.topics.values().filter(|topic| topic.is_complete()).count() <= next.topics.len());
+            picture = if next.topics.len() > 100 { fresh } else { next };
+            read += 1;
+        }
+        assert!(read > mutations::count() / 20, "only {read} were answers");
     }
 }

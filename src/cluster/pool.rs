@@ -61,7 +61,7 @@ impl Pool {
     pub(crate) async fn get(&self, address: &Address, purpose: Purpose) -> Result<Arc<Connection>, WireError> {
         let slot = self.slot(address, purpose);
         let mut slot = slot.lock().await;
-        if let Some(connection) = slot.connection.as_ref().filter(|c| !c.is_closed()) {
+        if let Some(connection) = slot.connection.as_ref().filter(|c| !c.is_used_up()) {
             return Ok(Arc::clone(connection));
         }
         slot.connection = None;

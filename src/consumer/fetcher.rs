@@ -128,3 +128,6 @@ impl<'a> Parts<'a> {
         by_id.or_else(|| self.by_name.get(&(&*wanted.topic, wanted.partition))).copied()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,8 +105,12 @@ impl Session {
         };
     }
 
-    /// After a failure: the next request replaces the session, whatever has become of it.
+    /// After a failure: the next request replaces the session, whatever has become of it. If that fails too the session is
+    /// left alone: a broker may choke on an id that is not its own, and says so in a way that tells nothing of ids.
     pub(crate) fn failed(&mut self) {
+        if self.epoch == 0 {
+            self.id = 0;
+        }
         self.epoch = 0;
     }
 
@@ -155,6 +159,9 @@ mod tests {
         session.failed();
         let full = session.request(&[wanted(0, 6)], 100);
         assert_eq!((full.id, full.epoch, named(&full)), (77, 0, (vec![(0, 6)], vec![])));
+        session.failed();
+        let full = session.request(&[wanted(0, 6)], 100);
+        assert_eq!((full.id, full.epoch, named(&full)), (0, 0, (vec![(0, 6)], vec![])));
         session.answered(0);
         let full = session.request(&[wanted(0, 6)], 100);
         assert_eq!((full.id, full.epoch, named(&full)), (0, 0, (vec![(0, 6)], vec![])));

@@ -91,11 +91,11 @@ impl Producer {
         let shared = &self.alive.shared;
         let key = record.key.as_ref().map(|k| k.as_slice());
         let value = record.value.as_ref().map(|v| v.as_slice());
-        let count = topic.slots.len();
+        let count = topic.count;
         let chosen = record.partition.or_else(|| shared.config.partitioner.choose(&topic.name, key, value, count));
         let partition = chosen.unwrap_or_else(|| match key {
             Some(key) => partitioner::of_key(key, count),
-            None => topic.sticky.next(charge as usize, shared.limits.batch_bytes, || self.any_led(topic)),
+            None => topic.sticky.next(charge as usize, shared.limits.batch_bytes, count, || self.any_led(topic)),
         });
         let slot = usize::try_from(partition).ok().and_then(|index| topic.slots.get(index)).ok_or_else(|| {
             ProduceError::NoPartition { topic: Arc::clone(&topic.name), partition, partitions: count }
@@ -114,6 +114,7 @@ impl Producer {
             .map_err(|Refused::TooLarge { size }| ProduceError::TooLarge { size, limit: shared.limits.batch_bytes })?;
         if news {
             shared.route(slot, &mut queue);
+            shared.wake_dozing();
         }
         Ok(Delivery { completion, waiting: Waiting::default(), index })
     }
@@ -122,10 +123,10 @@ impl Producer {
     fn any_led(&self, topic: &TopicState) -> i32 {
         let picture = self.alive.shared.cluster.snapshot();
         let partitions = picture.topic(&topic.name).map(|t| &t.partitions[..]).unwrap_or_default();
-        let known = partitions.iter().filter(|p| (p.index as usize) < topic.slots.len());
+        let known = partitions.iter().filter(|p| (p.index as usize) < topic.count);
         let led: Vec<i32> = known.filter(|p| p.leader.is_some()).map(|p| p.index).collect();
         match led.len() {
-            0 => fastrand::i32(..topic.slots.len() as i32),
+            0 => fastrand::i32(..topic.count as i32),
             n => led[fastrand::usize(..n)],
         }
     }

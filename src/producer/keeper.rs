@@ -6,7 +6,7 @@ use std::{
 
 use tokio::{
     task::JoinSet,
-    time::{Instant, sleep},
+    time::{Instant, sleep_until},
 };
 
 use super::{sender, shared::Shared};
@@ -21,6 +21,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut started: HashMap<i32, ()> = HashMap::new();
     let mut picture = shared.cluster.watch();
     let mut refreshing = None;
+    // A point in time, not a pause: what else happens, however often, must not put it off.
+    let mut expire_next = Instant::now();
     while !shared.closed.load(Ordering::Acquire) {
         for (broker, list) in shared.lists.lock().iter() {
             if started.insert(*broker, ()).is_none() {
@@ -31,8 +33,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
             let cluster = Arc::clone(&shared.cluster);
             refreshing = Some(Box::pin(async move { cluster.refresh().await.map(drop) }));
         }
-        let busy = !shared.memory.is_empty();
-        let tick = if busy { TICK } else { shared.cluster.config().metadata_max_age };
+        let wake = match shared.doze() {
+            true => Instant::now() + shared.cluster.config().metadata_max_age,
+            false => expire_next,
+        };
         let refresh = async {
             match &mut refreshing {
                 Some(refresh) => refresh.await,
@@ -49,7 +53,12 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
             _ = picture.changed() => hand_over(&shared),
             () = shared.keeper.notified() => {}
-            () = sleep(tick) => expire(&shared),
+            () = sleep_until(wake) => {}
+        }
+        let now = Instant::now();
+        if expire_next <= now {
+            expire(&shared, now);
+            expire_next = now + TICK;
         }
     }
     senders.shutdown().await;
@@ -81,8 +90,7 @@ fn hand_over(shared: &Shared) {
     }
 }
 
-fn expire(shared: &Shared) {
-    let now = Instant::now();
+fn expire(shared: &Shared, now: Instant) {
     let mut freed = 0;
     for slot in shared.slots() {
         freed += slot.queue.lock().expire(now, &shared.limits);

@@ -94,11 +94,12 @@ impl Default for Sticky {
 }
 
 impl Sticky {
-    /// The partition for `size` more bytes. `choose` names a new one. Two who come to the end of a partition together may
+    /// The partition for `size` more bytes, one of `count`. `choose` names a new one. Two who come to the end of a partition together may
     /// each choose one, which harms nothing.
-    pub(super) fn next(&self, size: usize, enough: usize, choose: impl FnOnce() -> i32) -> i32 {
+    pub(super) fn next(&self, size: usize, enough: usize, count: usize, choose: impl FnOnce() -> i32) -> i32 {
         let partition = self.partition.load(Ordering::Relaxed);
-        if partition >= 0 && self.bytes.fetch_add(size, Ordering::Relaxed) < enough {
+        let is_there = usize::try_from(partition).is_ok_and(|partition| partition < count);
+        if is_there && self.bytes.fetch_add(size, Ordering::Relaxed) < enough {
             return partition;
         }
         let partition = choose();
@@ -133,12 +134,15 @@ mod tests {
         let mut next = 0;
         let chosen: Vec<i32> = (0..6)
             .map(|_| {
-                sticky.next(10, 30, || {
+                sticky.next(10, 30, 3, || {
                     next += 1;
                     next
                 })
             })
             .collect();
         assert_eq!(chosen, [1, 1, 1, 2, 2, 2]);
+        assert_eq!(sticky.next(10, 30, 3, || 0), 0);
+        let sticky = Sticky { partition: AtomicI32::new(3), bytes: AtomicUsize::new(0) };
+        assert_eq!(sticky.next(10, 30, 3, || 0), 0, "there is no number 3 any more");
     }
 }

@@ -16,14 +16,14 @@ use crate::{
     cluster::{ClusterError, Purpose},
     model::{TopicId, TopicPartition},
     wire::{
-        ErrorCode, ProducePartition, ProduceRequest, ProduceTopic, WireError,
+        Connection, ErrorCode, ProducePartition, ProduceRequest, ProduceTopic, WireError,
         messages::{InitProducerIdRequest, ProduceResponse, message},
     },
 };
 
 /// Requests on one connection; a broker reads no further ones before it has answered.
 const MAX_REQUESTS: usize = 5;
-/// Bytes of one request, and of all unanswered ones: what a stalled broker may hold beside the producer's buffer.
+/// Bytes of one request, and of all unanswered ones of a broker: more would only wait longer in the sockets.
 const MAX_REQUEST_BYTES: usize = 8 << 20;
 const MAX_UNANSWERED_BYTES: usize = 16 << 20;
 
@@ -51,13 +51,14 @@ pub(super) async fn run(shared: Arc<Shared>, broker: i32, list: Arc<List>) {
             if shipped.is_empty() {
                 break;
             }
-            unanswered += bytes_of(&shipped);
-            match write(&shared, broker, shipped).await {
-                Ok(request) => requests.push(request),
-                Err((shipped, error)) => {
-                    unanswered -= bytes_of(&shipped);
-                    settle(&shared, shipped, &Err(error));
+            match shared.cluster.connection(broker, Purpose::Produce).await {
+                Ok(connection) => {
+                    if let Some((bytes, request)) = write(&shared, &connection, shipped).await {
+                        unanswered += bytes;
+                        requests.push(request);
+                    }
                 }
+                Err(error) => settle(&shared, shipped, &Err(error)),
             }
             answered = false;
         }
@@ -154,12 +155,14 @@ async fn collect(
     shipped
 }
 
-/// Puts a request on the wire: it is written, in order, before this returns. The batches come back if nothing was written.
-async fn write(shared: &Shared, broker: i32, shipped: Vec<Shipped>) -> Result<Request, (Vec<Shipped>, ClusterError)> {
-    let connection = match shared.cluster.connection(broker, Purpose::Produce).await {
-        Ok(connection) => connection,
-        Err(error) => return Err((shipped, error)),
-    };
+/// Puts a request on the wire: it is written, in order, before this returns. With the bytes of its batches; nothing if all of
+/// them have expired while the connection was being made.
+async fn write(shared: &Shared, connection: &Arc<Connection>, mut shipped: Vec<Shipped>) -> Option<(usize, Request)> {
+    shipped.retain(|s| s.slot.queue.lock().depart(s.id));
+    if shipped.is_empty() {
+        return None;
+    }
+    let bytes = bytes_of(&shipped);
     let picture = shared.cluster.snapshot();
     let mut topics: Vec<ProduceTopic> = Vec::new();
     for s in &shipped {
@@ -179,8 +182,8 @@ async fn write(shared: &Shared, broker: i32, shipped: Vec<Shipped>) -> Result<Re
     let mut request: Request = Box::pin(async move { (shipped, call.await) });
     // The first poll writes. Whatever comes of it at once is kept for the loop to see.
     match poll!(request.as_mut()) {
-        std::task::Poll::Pending => Ok(request),
-        std::task::Poll::Ready(done) => Ok(Box::pin(std::future::ready(done))),
+        std::task::Poll::Pending => Some((bytes, request)),
+        std::task::Poll::Ready(done) => Some((bytes, Box::pin(std::future::ready(done)))),
     }
 }
 

@@ -2,7 +2,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering, fence},
     },
 };
 
@@ -13,7 +13,7 @@ use super::{ProduceError, ProducerConfig, memory::Memory, partitioner::Sticky};
 use crate::{
     accumulate::{Limits, PartitionQueue, Spares},
     cluster::{Cluster, Topic},
-    model::TopicPartition,
+    model::{TopicId, TopicPartition},
     time::Deadline,
 };
 
@@ -37,6 +37,8 @@ pub(super) struct Shared {
     /// Wakes the keeper: metadata are stale, a broker is new, or the producer closes.
     pub(super) keeper: Notify,
     pub(super) stale: AtomicBool,
+    /// The keeper sleeps long, since nothing is unacknowledged: whoever changes that wakes it.
+    dozing: AtomicBool,
 }
 
 /// Looked into once a record, with names that the user has chosen: a fast hash does.
@@ -45,11 +47,15 @@ type Topics = HashMap<Arc<str>, Arc<TopicState>, foldhash::fast::RandomState>;
 /// Memory kept for batches to come, beside what unacknowledged records take.
 const SPARE_BYTES: usize = 8 << 20;
 
-/// A topic's partitions. Replaced, never changed, when there are more.
+/// A topic's partitions. Replaced, never changed, when there are others.
 #[derive(Debug)]
 pub(super) struct TopicState {
     pub(super) name: Arc<str>,
+    /// All that there ever were, by number: records may wait in them still.
     pub(super) slots: Vec<Arc<Slot>>,
+    /// How many the topic has. Fewer than there were only where it was made anew.
+    pub(super) count: usize,
+    id: TopicId,
     pub(super) sticky: Sticky,
 }
 
@@ -83,6 +89,7 @@ impl Shared {
             closed: AtomicBool::new(false),
             keeper: Notify::new(),
             stale: AtomicBool::new(false),
+            dozing: AtomicBool::new(false),
         }
     }
 
@@ -102,8 +109,13 @@ impl Shared {
     /// Takes over what the metadata say: partitions that are new.
     pub(super) fn update_topic(&self, topic: &Topic) {
         let mut topics = self.topics.write();
-        let known = topics.get(&topic.name).map(|state| state.slots.clone()).unwrap_or_default();
-        if topics.contains_key(&topic.name) && known.len() >= topic.partitions.len() {
+        let (known, counted) = match topics.get(&topic.name) {
+            Some(state) => (state.slots.clone(), (state.count, state.id)),
+            None => (Vec::new(), (0, TopicId::ZERO)),
+        };
+        let count = topic.partitions.len();
+        let is_news = count > counted.0 || count > 0 && topic.id != counted.1;
+        if topics.contains_key(&topic.name) && !is_news {
             return;
         }
         let grown = (known.len()..topic.partitions.len()).map(|partition| {
@@ -112,7 +124,8 @@ impl Shared {
             Arc::new(Slot { at, queue: Mutex::new(queue) })
         });
         let slots = known.iter().cloned().chain(grown).collect();
-        let state = TopicState { name: Arc::clone(&topic.name), slots, sticky: Sticky::default() };
+        let name = Arc::clone(&topic.name);
+        let state = TopicState { name, slots, count, id: topic.id, sticky: Sticky::default() };
         topics.insert(Arc::clone(&topic.name), Arc::new(state));
     }
 
@@ -141,6 +154,26 @@ impl Shared {
     pub(super) fn want_refresh(&self) {
         self.stale.store(true, Ordering::Release);
         self.keeper.notify_one();
+    }
+
+    /// After a batch was opened: there is something that may fall due.
+    pub(super) fn wake_dozing(&self) {
+        // As in `doze`: of the two that write first and look then, one sees the other.
+        fence(Ordering::SeqCst);
+        if self.dozing.swap(false, Ordering::Relaxed) {
+            self.keeper.notify_one();
+        }
+    }
+
+    /// Whether the keeper may sleep until it is woken.
+    pub(super) fn doze(&self) -> bool {
+        self.dozing.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let nothing_to_do = self.memory.is_empty();
+        if !nothing_to_do {
+            self.dozing.store(false, Ordering::Relaxed);
+        }
+        nothing_to_do
     }
 
     /// A broker's list. For a new one the keeper starts a sender.

@@ -1,7 +1,20 @@
-use std::{collections::HashMap, fmt, future::Future, io, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    future::Future,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use rskafka::messenger::{Messenger, RequestError};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout},
+};
 
 use super::{
     Address, Api, ErrorCode, WireError,
@@ -34,9 +47,16 @@ pub(crate) struct Connection {
     messenger: Messenger<Stream>,
     /// The broker's versions by API key.
     versions: HashMap<i16, (i16, i16)>,
+    negotiated: Instant,
+    /// Somebody asked for an API that the broker had not named.
+    missed: AtomicBool,
     ending: Arc<Ending>,
     attachments: Arc<Attachments>,
 }
+
+/// An API that a broker had not named is asked for again on a new connection, so that one wrong answer about versions does
+/// not last; no sooner than this, so that a broker that really lacks it is not met with a connection for each request.
+const NEGOTIATE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 impl Connection {
     /// Connects and negotiates.
@@ -47,16 +67,24 @@ impl Connection {
         let attachments = Arc::<Attachments>::default();
         let (stream, ending) = Stream::new(tcp, options.max_frame, Arc::clone(&attachments));
         let messenger = Messenger::new(stream, options.max_frame, Arc::clone(&options.client_id));
-        let mut connection =
-            Connection { address: address.clone(), messenger, versions: HashMap::new(), ending, attachments };
+        let mut connection = Connection {
+            address: address.clone(),
+            messenger,
+            versions: HashMap::new(),
+            negotiated: Instant::now(),
+            missed: AtomicBool::new(false),
+            ending,
+            attachments,
+        };
         let versions = connection.ask_versions(options.request_timeout).await.map_err(|e| connection.not_kafka(e))?;
         connection.set_versions(versions);
         Ok(connection)
     }
 
-    /// Whether the connection has ended, from either side. Calls on it fail at once.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.ending.reason().is_some()
+    /// Whether new calls should go to a new connection: this one has ended, from either side, or its versions are in doubt.
+    pub(crate) fn is_used_up(&self) -> bool {
+        let in_doubt = || self.missed.load(Ordering::Relaxed) && self.negotiated.elapsed() >= NEGOTIATE_AGAIN_AFTER;
+        self.ending.reason().is_some() || in_doubt()
     }
 
     /// The version in which this connection speaks the API.
@@ -65,7 +93,10 @@ impl Connection {
         broker
             .filter(|(low, high)| *low <= R::VERSIONS.1 && R::VERSIONS.0 <= *high)
             .map(|(_, high)| high.min(R::VERSIONS.1))
-            .ok_or(WireError::Unsupported { api: R::NAME, broker, client: R::VERSIONS })
+            .ok_or_else(|| {
+                self.missed.store(true, Ordering::Relaxed);
+                WireError::Unsupported { api: R::NAME, broker, client: R::VERSIONS }
+            })
     }
 
     /// Sends a request and awaits its answer, for `limit` at most. See the type for order and cancellation.
@@ -112,7 +143,12 @@ impl Connection {
 
     /// Asks for the broker's versions: in the newest form first, in the oldest if the broker does not know that (KIP-511).
     async fn ask_versions(&mut self, limit: Duration) -> Result<HashMap<i16, (i16, i16)>, WireError> {
-        let mut malformed = None;
+        let mut malformed: Option<String> = None;
+        // Whoever answered the first with nonsense is judged by that, also if the second is not answered.
+        let judged = |this: &Connection, malformed: Option<String>, error: WireError| match malformed {
+            Some(why) => WireError::Malformed { api: "ApiVersions", address: this.address.clone(), why },
+            None => error,
+        };
         for version in [3, 0] {
             self.set_versions(HashMap::from([(18, (version, version))]));
             let request = message!(kafka_wire::ApiVersionsRequest {
@@ -127,10 +163,14 @@ impl Connection {
                     malformed = Some(why.to_string());
                     continue;
                 }
-                Ok(Err(error)) => return Err(self.failed::<kafka_wire::ApiVersionsRequest>(error)),
+                Ok(Err(error)) => {
+                    let error = self.failed::<kafka_wire::ApiVersionsRequest>(error);
+                    return Err(judged(self, malformed, error));
+                }
                 Err(_) => {
                     self.ending.give_up("ApiVersions was not answered");
-                    return Err(WireError::Timeout { api: "ApiVersions", address: self.address.clone(), after: limit });
+                    let error = WireError::Timeout { api: "ApiVersions", address: self.address.clone(), after: limit };
+                    return Err(judged(self, malformed, error));
                 }
             };
             match ErrorCode::new(answer.error_code) {

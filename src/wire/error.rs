@@ -75,7 +75,13 @@ pub enum WireError {
 impl WireError {
     /// Whether the request may have reached the broker and been acted on.
     pub fn may_have_been_applied(&self) -> bool {
-        matches!(self, WireError::Timeout { .. } | WireError::Lost { .. } | WireError::Malformed { .. })
+        match self {
+            WireError::Timeout { api, .. } | WireError::Lost { api, .. } | WireError::Malformed { api, .. } => {
+                // A connection whose first exchange failed has carried no other request.
+                *api != "ApiVersions"
+            }
+            _ => false,
+        }
     }
 
     /// Whether the same request may succeed on a new connection.
@@ -88,5 +94,17 @@ fn offered(versions: &Option<(i16, i16)>) -> String {
     match versions {
         Some((low, high)) => format!("the broker offers versions {low} to {high}"),
         None => "the broker does not offer it".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_was_never_made_has_carried_nothing() {
+        let lost = |api| WireError::Lost { api, address: Address::new("a", 1), why: "closed".to_owned() };
+        assert!(lost("Produce").may_have_been_applied());
+        assert!(!lost("ApiVersions").may_have_been_applied());
     }
 }

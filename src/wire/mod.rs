@@ -11,6 +11,7 @@
 //! - `attachment`: batches that go out from where they are, between a frame's own bytes
 //! - `consumer_protocol`: what members of a classic group exchange inside requests
 //! - `stream`: what the `Messenger` reads and writes: frame checks, one system call a frame, a way to give up
+//! - `mutations`: for tests, answers that a broker should not send
 //! - `address`, `code`, `error`: host and port; the protocol's error codes; what can go wrong here
 
 mod address;
@@ -22,6 +23,8 @@ mod connection;
 pub(crate) mod consumer_protocol;
 mod error;
 pub(crate) mod messages;
+#[cfg(test)]
+pub(crate) mod mutations;
 mod produce;
 mod stream;
 

@@ -5,6 +5,7 @@
 #   kafka.sh start|stop|kill|pause|resume NODE      start waits until the node listens; stop and kill wait until it is gone
 #   kafka.sh pid NODE             the process id of a node that runs; fails if it does not
 #   kafka.sh run CLASS ARGS...    a Kafka tool, e.g. org.apache.kafka.tools.TopicCommand --bootstrap-server localhost:29012 --list
+#   kafka.sh run FILE.java ARGS... a program in one file, with the client library of Kafka on its class path
 #   kafka.sh clean                delete data and logs (keeps jars and certificates)
 #
 # Environment: NODES=1|3 (1)  KAFKA_DIR=where everything lives (.kafka beside this file)  BASE_PORT (29000)

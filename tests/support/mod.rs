@@ -2,6 +2,10 @@
 //!
 //! - [`broker`]: which cluster a test runs on, and Kafka's own tools on it
 //! - [`cluster_control`]: killing, pausing and starting that cluster's nodes
+//! - [`java`]: Kafka's own Java client
+//! - [`plain`]: a record as it is compared
+//! - [`impostor`]: a broker in this process that lies
+//! - [`numbers`]: records, what a producer was told of them, and the log
 //! - [`proxy`]: faults between a client and a peer, one request or answer at a time
 //! - [`proxied_cluster`]: a proxy before each node
 //! - [`topics`]: names that no other test uses
@@ -11,6 +15,10 @@
 
 pub mod broker;
 pub mod cluster_control;
+pub mod impostor;
+pub mod java;
+pub mod numbers;
+pub mod plain;
 pub mod proxied_cluster;
 pub mod proxy;
 pub mod topics;
@@ -21,7 +29,11 @@ mod site;
 
 pub use broker::{Broker, broker, brokers, create_topic, kafka_tool, kafka_tool_with};
 pub use cluster_control::{ClusterControl, cluster_control};
+pub use impostor::Impostor;
+pub use java::{Java, JavaProducer, Place};
+pub use numbers::{Log, Numbers, number_of, read_log};
+pub use plain::Plain;
 pub use proxied_cluster::ProxiedCluster;
 pub use proxy::{Counts, Direction, Fault, Filter, Proxy};
-pub use topics::unique;
+pub use topics::{new_topic, unique};
 pub use wait::eventually;

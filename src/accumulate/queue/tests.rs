@@ -29,21 +29,27 @@ impl Bench {
         self.queue.append(|| self.now, &self.limits, 0, None, Some(&[0; 100]), &[], 100).unwrap().0
     }
 
-    /// The ids and (epoch, sequence) of what is sent until there is nothing more to send.
-    fn send_all(&mut self) -> Vec<(u64, (i16, i32))> {
-        let mut sent = Vec::new();
+    /// The next batch that a sender takes, sealed on the way.
+    fn take(&mut self) -> Option<(u64, Arc<SealedBatch>)> {
         loop {
-            let (id, batch) = match self.queue.step(self.now, &self.limits, true, false, PRODUCER) {
+            match self.queue.step(self.now, &self.limits, true, false, PRODUCER) {
                 Step::Seal(open) => {
                     let sealed = open.seal(self.limits.compression, &Spares::new(0));
                     self.queue.admit(sealed, PRODUCER);
-                    continue;
                 }
-                Step::Send { id, batch } => (id, batch),
-                _ => break,
-            };
+                Step::Send { id, batch } => return Some((id, batch)),
+                _ => return None,
+            }
+        }
+    }
+
+    /// The ids and (epoch, sequence) of what is sent until there is nothing more to send.
+    fn send_all(&mut self) -> Vec<(u64, (i16, i32))> {
+        let mut sent = Vec::new();
+        while let Some((id, batch)) = self.take() {
             let bytes = batch.bytes();
             let epoch = i16::from_be_bytes(bytes[51..53].try_into().unwrap());
+            assert!(self.queue.depart(id));
             sent.push((id, (epoch, i32::from_be_bytes(bytes[53..57].try_into().unwrap()))));
         }
         sent
@@ -156,6 +162,33 @@ fn a_partial_batch_lingers_while_something_is_in_flight() {
     assert!(matches!(step, Step::Wait(until) if until == bench.now + bench.limits.linger), "{step:?}");
     bench.now += bench.limits.linger;
     assert!(matches!(bench.queue.step(bench.now, &bench.limits, false, false, PRODUCER), Step::Seal(_)));
+}
+
+#[test]
+fn a_batch_that_expired_before_it_was_written_is_not_written() {
+    let (mut bench, ids, _) = in_flight(1);
+    bench.answer(ids[0], written());
+    let (first, second) = (bench.append(), bench.append());
+    let (id, _) = bench.take().unwrap();
+    // Its sender waits for a connection.
+    bench.now += Duration::from_secs(120);
+    bench.queue.expire(bench.now, &bench.limits);
+    for completion in [first, second] {
+        let fate = completion.poll(&mut Default::default(), std::task::Waker::noop());
+        assert!(matches!(fate, std::task::Poll::Ready(Fate::Expired { possibly_written: false, .. })), "{fate:?}");
+    }
+    assert!(!bench.queue.depart(id));
+    bench.append();
+    assert_eq!(numbers(&bench.send_all()), [(1, 0)], "its numbers are a gap");
+}
+
+#[test]
+fn a_batch_that_expired_while_it_was_written_may_be_in_the_log() {
+    let (mut bench, _, completions) = in_flight(1);
+    bench.now += Duration::from_secs(120);
+    bench.queue.expire(bench.now, &bench.limits);
+    let fate = completions[0].poll(&mut Default::default(), std::task::Waker::noop());
+    assert!(matches!(fate, std::task::Poll::Ready(Fate::Expired { possibly_written: true, .. })), "{fate:?}");
 }
 
 #[test]
