@@ -387,3 +387,6 @@ impl Membership {
         self.not_before = None;
     }
 }
+
+#[cfg(test)]
+mod tests;
