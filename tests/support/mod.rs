@@ -4,6 +4,7 @@
 //! - [`cluster_control`]: killing, pausing and starting that cluster's nodes
 //! - [`proxy`]: faults between a client and a peer, one request or answer at a time
 //! - [`proxied_cluster`]: a proxy before each node
+//! - [`java_assignors`]: what the Java client's assignors say of a group
 //! - [`topics`]: names that no other test uses
 //! - [`wait`]: waiting for a condition instead of for a time
 
@@ -11,6 +12,7 @@
 
 pub mod broker;
 pub mod cluster_control;
+pub mod java_assignors;
 pub mod proxied_cluster;
 pub mod proxy;
 pub mod topics;
