@@ -23,6 +23,8 @@ pub struct Group {
     pub assignor: &'static str,
     pub topics: GroupTopics,
     pub members: Vec<GroupMember>,
+    /// What each member owned, whether or not its assignor says so in the subscription.
+    pub owned: Vec<Vec<TopicPartition>>,
 }
 
 /// Each member's partitions, in order; or how Java itself failed.
