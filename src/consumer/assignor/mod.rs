@@ -18,7 +18,11 @@
 //! - `racks`: which member is near to which partition (KIP-881)
 //! - `range`, `round_robin`, `sticky`: the built-in assignors
 
+#[cfg(test)]
+mod fixture;
 mod group;
+#[cfg(test)]
+mod properties;
 #[cfg_attr(not(test), expect(dead_code, reason = "what reads and writes it, group membership, is not there yet"))]
 mod protocol;
 mod racks;
