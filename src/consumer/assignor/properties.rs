@@ -76,6 +76,16 @@ fn after(assignor: &dyn Assignor, members: &[GroupMember], shares: &[Vec<TopicPa
     members.iter().zip(shares).map(after).collect()
 }
 
+/// Whether no member has two partitions more than another that could take one of them.
+fn are_even(members: &[GroupMember], shares: &[Vec<TopicPartition>]) -> bool {
+    let may_take =
+        |member: &GroupMember, share: &[TopicPartition]| share.iter().any(|it| member.topics.contains(&it.topic));
+    members
+        .iter()
+        .zip(shares)
+        .all(|(member, share)| shares.iter().all(|other| other.len() <= share.len() + 1 || !may_take(member, other)))
+}
+
 proptest! {
     #[test]
     fn each_partition_goes_once_to_a_subscriber(topics in any_topics(), members in any_members()) {
@@ -109,27 +119,38 @@ proptest! {
     }
 
     #[test]
-    fn sticky_shares_are_even_and_then_stay(topics in any_topics(), members in any_members()) {
+    fn sticky_shares_are_even(topics in any_topics(), members in any_members()) {
+        let shares = StickyAssignor.assign(&topics, &members);
+        prop_assert!(are_even(&members, &shares), "{shares:?}");
+    }
+
+    /// With racks they do in practice; but Java's way, which ours is, has no proof of it.
+    #[test]
+    fn without_racks_sticky_shares_come_to_rest(topics in any_topics(), mut members in any_members()) {
+        members.iter_mut().for_each(|member| member.rack = None);
         for assignor in [&StickyAssignor as &dyn Assignor, &CooperativeStickyAssignor] {
-            let mut members = members.clone();
-            let mut shares = assignor.assign(&topics, &members);
-            let mut rebalances = 1;
-            loop {
-                members = after(assignor, &members, &shares);
-                let again = assignor.assign(&topics, &members);
-                if again == shares { break; }
-                shares = again;
-                rebalances += 1;
-                prop_assert!(rebalances < 20, "{}: {} {:?}", assignor.name(), rebalances, shares);
-            }
+            // a cooperative group needs two rebalances
+            let first = assignor.assign(&topics, &members);
+            let members = after(assignor, &members, &first);
+            let shares = assignor.assign(&topics, &members);
             prop_assert_eq!(shares.iter().map(Vec::len).sum::<usize>(), wanted(&topics, &members).len());
-            for (share, member) in shares.iter().zip(&members) {
-                for (more, owner) in shares.iter().zip(&members) {
-                    let may_move = more.iter().any(|partition| member.topics.contains(&partition.topic));
-                    prop_assert!(!may_move || more.len() <= share.len() + 1, "{:?} {:?}", member, owner);
-                }
-            }
+            prop_assert!(are_even(&members, &shares), "{shares:?}");
+            let members = after(assignor, &members, &shares);
+            prop_assert_eq!(assignor.assign(&topics, &members), shares);
         }
+    }
+
+    #[test]
+    fn racks_alone_move_nothing_unless_more_is_near(topics in any_topics(), members in any_members()) {
+        let before = StickyAssignor.assign(&topics, &members);
+        let members = after(&StickyAssignor, &members, &before);
+        let shares = StickyAssignor.assign(&topics, &members);
+        let near = |shares: &[Vec<TopicPartition>]| {
+            let each = members.iter().zip(shares).flat_map(|(member, share)| share.iter().map(move |it| (member, it)));
+            let racks = |partition: &TopicPartition| topics.racks(&partition.topic, partition.partition as usize);
+            each.filter(|(member, it)| member.rack.as_ref().is_none_or(|rack| racks(it).contains(rack))).count()
+        };
+        prop_assert!(shares == before || near(&shares) > near(&before));
     }
 
     #[test]
