@@ -72,6 +72,21 @@ fn a_later_version_is_read_as_the_newest_known() {
 }
 
 #[test]
+fn a_subscription_becomes_a_member_and_loses_nothing() {
+    let Subscription { topics, user_data, owned, generation, rack } = subscription();
+    let member = GroupMember {
+        member_id: "m".into(),
+        group_instance_id: Some("i".into()),
+        topics,
+        owned,
+        generation,
+        rack,
+        user_data,
+    };
+    assert_eq!(subscription().into_member("m".into(), Some("i".into())), member);
+}
+
+#[test]
 fn an_empty_rack_is_none() {
     let read = Subscription::decode(bytes("000300000000ffffffff00000000ffffffff0000")).unwrap();
     assert_eq!(read, Subscription::default());
