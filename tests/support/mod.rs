@@ -8,6 +8,7 @@
 //! - [`numbers`]: records, what a producer was told of them, and the log
 //! - [`proxy`]: faults between a client and a peer, one request or answer at a time
 //! - [`proxied_cluster`]: a proxy before each node
+//! - [`java_assignors`]: what the Java client's assignors say of a group
 //! - [`topics`]: names that no other test uses
 //! - [`wait`]: waiting for a condition instead of for a time
 
@@ -19,6 +20,7 @@ pub mod impostor;
 pub mod java;
 pub mod numbers;
 pub mod plain;
+pub mod java_assignors;
 pub mod proxied_cluster;
 pub mod proxy;
 pub mod topics;

@@ -18,7 +18,11 @@
 //! - `racks`: which member is near to which partition (KIP-881)
 //! - `range`, `round_robin`, `sticky`: the built-in assignors
 
+#[cfg(test)]
+mod fixture;
 mod group;
+#[cfg(test)]
+mod properties;
 mod protocol;
 mod racks;
 mod range;

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 
+use super::GroupMember;
 use crate::{
     model::TopicPartition,
     wire::{
@@ -18,9 +19,6 @@ use crate::{
         },
     },
 };
-
-/// The `protocol_type` of a group of consumers.
-pub(crate) const PROTOCOL_TYPE: &str = "consumer";
 
 /// The version that is written; what Java 4.x writes.
 const VERSION: i16 = 3;
@@ -81,6 +79,19 @@ impl Subscription {
             generation: Some(message.generation_id).filter(|generation| *generation >= 0),
             rack: message.rack_id.filter(|rack| !rack.is_empty()).map(|rack| rack.as_ref().into()),
         })
+    }
+
+    /// The member as the leader's assignor sees it; the rest stands beside the subscription in JoinGroup's answer.
+    pub(crate) fn into_member(self, member_id: Arc<str>, group_instance_id: Option<Arc<str>>) -> GroupMember {
+        GroupMember {
+            member_id,
+            group_instance_id,
+            topics: self.topics,
+            owned: self.owned,
+            generation: self.generation,
+            rack: self.rack,
+            user_data: self.user_data,
+        }
     }
 }
 

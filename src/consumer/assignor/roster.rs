@@ -62,8 +62,12 @@ impl<'a> Roster<'a> {
         places.sort_by(|a, b| order(&members[*a], &members[*b]));
         let members = places.iter().map(|place| &members[*place]).collect::<Vec<_>>();
 
-        let topics_of = |member: &&'a GroupMember| member.topics.iter().map(|topic| &**topic);
-        let wanted = members.iter().flat_map(topics_of).collect::<HashSet<&str, foldhash::fast::RandomState>>();
+        // most members subscribe to what the one before does; comparing is cheaper than looking up
+        let is_repeated = |number: usize| number > 0 && members[number].topics == members[number - 1].topics;
+        let repeated = (0..members.len()).map(is_repeated).collect::<Vec<_>>();
+        let distinct = members.iter().zip(&repeated).filter(|(_, is_repeated)| !**is_repeated);
+        let topics_of = |(member, _): (&&'a GroupMember, _)| member.topics.iter().map(|topic| &**topic);
+        let wanted = distinct.flat_map(topics_of).collect::<HashSet<&str, foldhash::fast::RandomState>>();
 
         let mut roster = Roster {
             subscriptions: Vec::with_capacity(members.len()),
@@ -86,10 +90,16 @@ impl<'a> Roster<'a> {
         }
         roster.subscribers = vec![Vec::new(); roster.topics.len()];
         for (number, member) in roster.members.iter().enumerate() {
-            let known = member.topics.iter().filter_map(|topic| roster.numbers.get(&**topic).copied());
-            let mut subscription = known.collect::<Vec<_>>();
-            subscription.sort_unstable();
-            subscription.dedup();
+            let subscription = match roster.subscriptions.last() {
+                Some(before) if repeated[number] => before.clone(),
+                _ => {
+                    let known = member.topics.iter().filter_map(|topic| roster.numbers.get(&**topic).copied());
+                    let mut subscription = known.collect::<Vec<_>>();
+                    subscription.sort_unstable();
+                    subscription.dedup();
+                    subscription
+                }
+            };
             for topic in &subscription {
                 roster.subscribers[*topic].push(number);
             }

@@ -12,7 +12,8 @@ use super::{
 
 /// Who owns partitions keeps them at first, if it still subscribes and, with racks, is near. What is left goes to who has
 /// the fewest. Then partitions move, one at a time, from members that have at least two more than another that may take
-/// them, until there are none: each move makes the sum of the squares of the sizes smaller, so this ends.
+/// them, until there are none: each move but a limited number makes the sum of the squares of the sizes smaller, so this
+/// ends.
 pub(super) fn share(roster: &Roster<'_>, racks: Option<&Racks>, claims: &Claims) -> Owners {
     let keeps = |member: Member, partition: Partition| {
         roster.is_subscribed(member, roster.topic_of(partition))
@@ -31,8 +32,14 @@ pub(super) fn share(roster: &Roster<'_>, racks: Option<&Racks>, claims: &Claims)
     let loses = |partition: &Partition| claims.owner(*partition).is_some_and(|member| !keeps(member, *partition));
     let is_revoking = all.iter().any(loses);
 
-    let mut balance =
-        Balance { roster, claims, loads: Loads::new(roster, racks, sizes), moves: Moves::default(), owners };
+    let mut balance = Balance {
+        roster,
+        claims,
+        loads: Loads::new(roster, racks, sizes),
+        moves: Moves::default(),
+        detours: all.len(),
+        owners,
+    };
     if let Some(racks) = racks {
         for partition in &free {
             balance.give(*partition, |loads, topic| loads.least_near(topic, *partition, racks));
@@ -55,6 +62,8 @@ struct Balance<'a> {
     loads: Loads,
     moves: Moves,
     owners: Owners,
+    /// How many moves may yet be made that even nothing out. Java makes any number, and may so go round forever.
+    detours: usize,
 }
 
 impl Balance<'_> {
@@ -102,15 +111,20 @@ impl Balance<'_> {
     /// Moves `partition`, or another in its stead that came from `to`.
     fn move_one(&mut self, partition: Partition, owner: Member, to: Member) {
         let reverse = self.moves.reverse(self.roster, partition, owner, to);
-        // one that another member would give back must help as well
-        let helps = |member: &Member| self.loads.of(*member) > self.loads.of(to) + 1;
-        let (partition, from) = match reverse.and_then(|reverse| Some((reverse, self.owners[reverse].filter(helps)?))) {
-            Some(reverse) => reverse,
-            None => (partition, owner),
-        };
+        let reverse = reverse.and_then(|reverse| Some((reverse, self.owners[reverse]?)));
+        let (partition, from) = reverse.filter(|(_, from)| self.may_leave(*from, to)).unwrap_or((partition, owner));
         self.moves.add(self.roster, partition, from, to);
         self.owners[partition] = Some(to);
         self.loads.shrink(from);
         self.loads.grow(to);
+    }
+    /// Whether a partition may move between these: if that evens them out, or as one of a limited number of detours.
+    fn may_leave(&mut self, from: Member, to: Member) -> bool {
+        let is_even_after = self.loads.of(from) > self.loads.of(to) + 1;
+        if !is_even_after && self.detours > 0 {
+            self.detours -= 1;
+            return true;
+        }
+        is_even_after
     }
 }

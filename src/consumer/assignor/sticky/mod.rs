@@ -32,7 +32,7 @@ use claims::Claims;
 /// partitions more than another that could take one of them.
 ///
 /// Where racks are known and matter, members first get partitions that have a replica in their rack, and lose those that
-/// have none (KIP-881), as long as the shares are even.
+/// have none (KIP-881), as long as the shares are even. Partitions that need not move do so only if that brings more near.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StickyAssignor;
 
@@ -96,13 +96,44 @@ impl Assignor for CooperativeStickyAssignor {
 fn share(roster: &Roster<'_>, topics: &GroupTopics, claims: &Claims) -> Owners {
     let racks =
         Racks::new(roster, topics).filter(|racks| racks.matter(0..roster.members.len(), 0..roster.partition_count()));
-    if roster.members.is_empty() {
+    let owners = if roster.members.is_empty() {
         Vec::new()
     } else if all_alike(&roster.members) {
         constrained::share(roster, racks.as_ref(), claims)
     } else {
         general::share(roster, racks.as_ref(), claims)
+    };
+    // Java moves them even so: members without partitions near to them pass them round at every rebalance, and under the
+    // cooperative protocol each time is the cause of the next
+    if let Some(racks) = racks
+        && let Some(settled) = settled(roster, claims)
+        && near(&racks, &settled) >= near(&racks, &owners)
+    {
+        return settled;
     }
+    owners
+}
+
+/// How many partitions are near to their owners.
+fn near(racks: &Racks, owners: &Owners) -> usize {
+    let fits = |(partition, owner): (usize, &Option<usize>)| owner.is_some_and(|member| racks.fit(member, partition));
+    owners.iter().enumerate().filter(|it| fits(*it)).count()
+}
+
+/// The owners that there are, if each partition has one, who subscribes to it, and shares are even already.
+fn settled(roster: &Roster<'_>, claims: &Claims) -> Option<Owners> {
+    let mut owners = Vec::with_capacity(roster.partition_count());
+    let mut sizes = vec![0; roster.members.len()];
+    for partition in 0..roster.partition_count() {
+        let owner = claims.owner(partition)?;
+        roster.is_subscribed(owner, roster.topic_of(partition)).then(|| sizes[owner] += 1)?;
+        owners.push(Some(owner));
+    }
+    let is_even = |(topic, subscribers): (usize, &Vec<usize>)| {
+        let least = subscribers.iter().map(|member| sizes[*member]).min().unwrap_or(0);
+        owners[roster.partitions(topic)].iter().flatten().all(|owner| sizes[*owner] <= least + 1)
+    };
+    roster.subscribers.iter().enumerate().all(is_even).then_some(owners)
 }
 
 /// Whether all subscribed to the same topics; those that do not exist count, as in Java.
