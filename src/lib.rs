@@ -13,7 +13,8 @@ pub use producer::{Ack, Delivery, Partitioner, ProduceError, Producer, ProducerB
 mod consumer;
 pub use consumer::{
     Commit, CommitError, ConsumeError, Consumer, ConsumerBuilder, ConsumerEvent, ConsumerHeader, ConsumerHeaders,
-    ConsumerRecord, OffsetAndMetadata, OffsetAndTimestamp, Rebalance, RecordBatch, RecordRef, StandaloneBuilder, assignor,
+    ConsumerRecord, OffsetAndMetadata, OffsetAndTimestamp, Rebalance, RecordBatch, RecordRef, StandaloneBuilder,
+    assignor,
 };
 
 mod admin;

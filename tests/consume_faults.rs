@@ -99,7 +99,8 @@ async fn broken_answers_are_fetched_once_more() {
     let Some((_broker, proxied, topic)) = filled("broken-fetches", 6_000).await else { return };
     // All over the answer, and in a record, which only the checksum sees: one answer out of two.
     let anywhere = [1, 3].map(|nth| proxied.on_each(Filter::api(FETCH).nth(nth), || Fault::Corrupt));
-    let in_a_record = [5, 7, 9, 11].map(|nth| proxied.on_each(Filter::api(FETCH).nth(nth), || Fault::rewrite(spoil)));
+    let in_a_record = [5, 7, 9, 11]
+        .map(|nth| proxied.on_each(Filter::api(FETCH).nth(nth), || Fault::rewrite(|answer| spoil(answer))));
     let mut consumer = consumer(proxied.bootstrap(), &topic, 8_000, &[]).await;
     Read::default().until(&mut consumer, 6_000).await;
     for fault in anywhere.iter().chain(&in_a_record).flatten() {
@@ -108,7 +109,7 @@ async fn broken_answers_are_fetched_once_more() {
 }
 
 /// Changes a byte of the last record's value.
-fn spoil(answer: &mut Vec<u8>) {
+fn spoil(answer: &mut [u8]) {
     // Behind the records there are a few bytes of tagged fields.
     if let Some(at) = answer.len().checked_sub(30) {
         answer[at] ^= 1;
@@ -119,7 +120,7 @@ fn spoil(answer: &mut Vec<u8>) {
 async fn a_session_of_which_the_broker_knows_nothing_is_left() {
     let Some((_broker, proxied, topic)) = filled("false-sessions", 600).await else { return };
     // Time-out, error code, session id: an id that no broker gives and none can look up.
-    let false_id = |answer: &mut Vec<u8>| answer[11..15].copy_from_slice(&(-5i32).to_be_bytes());
+    let false_id = |answer: &mut Vec<u8>| answer[11..15].copy_from_slice(&(i32::MIN / 2).to_be_bytes());
     let fault = proxied.on_each(Filter::api(FETCH).first(1), || Fault::rewrite(false_id));
     let mut consumer = consumer(proxied.bootstrap(), &topic, 2_000, &[]).await;
     Read::default().until(&mut consumer, 600).await;

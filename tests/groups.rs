@@ -18,20 +18,27 @@ use tokio::{sync::mpsc, task::JoinHandle};
 const SOON: Duration = Duration::from_secs(30);
 
 fn assignors() -> Vec<Arc<dyn Assignor>> {
-    vec![Arc::new(RangeAssignor), Arc::new(RoundRobinAssignor), Arc::new(StickyAssignor), Arc::new(CooperativeStickyAssignor)]
+    vec![
+        Arc::new(RangeAssignor),
+        Arc::new(RoundRobinAssignor),
+        Arc::new(StickyAssignor),
+        Arc::new(CooperativeStickyAssignor),
+    ]
 }
 
 async fn produce(kafka: &Kafka, topic: &str, numbers: std::ops::Range<u32>) {
     let producer = kafka.producer().build().await.unwrap();
     for number in numbers {
         let (key, value) = (number.to_string(), number.to_string());
-        let _ = producer.enqueue(Record::to(topic).key(&key).value(&value)).await.unwrap();
+        drop(producer.enqueue(Record::to(topic).key(&key).value(&value)).await.unwrap());
     }
     producer.close().await;
 }
 
 async fn join(kafka: &Kafka, group: &str, topic: &str, assignor: &Arc<dyn Assignor>) -> Consumer {
     let builder = kafka.consumer(group).subscribe([topic]).auto_offset_reset(OffsetReset::Earliest);
+    // A rebalance is heard of with the next heartbeat.
+    let builder = builder.set("heartbeat.interval.ms", "300");
     builder.assignors([Arc::clone(assignor)]).build().await.unwrap()
 }
 
@@ -105,7 +112,11 @@ async fn two_members_share_and_hand_over() {
         }
         two.close().await;
         assert!(read.try_recv().is_err());
-        assert!(seen.values().all(|times| *times == 1), "{assignor:?}: {:?}", seen.iter().find(|(_, times)| **times > 1));
+        assert!(
+            seen.values().all(|times| *times == 1),
+            "{assignor:?}: {:?}",
+            seen.iter().find(|(_, times)| **times > 1)
+        );
     }
 }
 
@@ -127,7 +138,7 @@ async fn a_member_goes_on_where_it_committed() {
     consumer.commit().await.unwrap();
     let eleventh = consumer.recv().await.unwrap().unwrap();
     let at = eleventh.topic_partition();
-    assert_eq!(consumer.committed(&[at.clone()]).await.unwrap()[&at].offset, 10);
+    assert_eq!(consumer.committed(std::slice::from_ref(&at)).await.unwrap()[&at].offset, 10);
     consumer.close().await;
 
     let mut consumer = builder().build().await.unwrap();

@@ -119,9 +119,9 @@ fn a_stalled_cluster_costs_the_buffer_and_little_more() {
             .block_on(case);
     }
     // Each in a process of its own: an allocator keeps what was freed, and the next case would seem to need nothing.
-    for case in 0..CASES.len() {
+    for (case, values) in CASES.iter().enumerate() {
         let mut command = std::process::Command::new(std::env::current_exe().unwrap());
         command.args(["a_stalled_cluster_costs_the_buffer_and_little_more", "--exact", "--nocapture"]);
-        assert!(command.env(CASE, case.to_string()).status().unwrap().success(), "{:?}", CASES[case]);
+        assert!(command.env(CASE, case.to_string()).status().unwrap().success(), "{values:?}");
     }
 }

@@ -1,5 +1,5 @@
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Poll, Waker},
     time::Duration,
 };
@@ -21,22 +21,17 @@ pub(crate) enum Fate {
 #[derive(Debug)]
 pub(crate) struct Completion {
     at: TopicPartition,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    fate: Option<Fate>,
-    waiting: Vec<Waker>,
+    fate: OnceLock<Fate>,
+    waiting: Mutex<Vec<Waker>>,
 }
 
 /// A delivery's place among those that wait.
 #[derive(Debug, Default)]
-pub(crate) struct Waiting(Option<usize>);
+pub(crate) struct Waiting(Option<u32>);
 
 impl Completion {
     pub(crate) fn new(at: TopicPartition) -> Self {
-        Completion { at, state: Mutex::default() }
+        Completion { at, fate: OnceLock::new(), waiting: Mutex::default() }
     }
 
     /// Whose batch it is.
@@ -46,28 +41,31 @@ impl Completion {
 
     /// Settles it and wakes everyone. What was settled first stays.
     pub(crate) fn settle(&self, fate: Fate) {
-        let waiting = {
-            let mut state = self.state.lock();
-            state.fate.get_or_insert(fate);
-            std::mem::take(&mut state.waiting)
-        };
+        let _ = self.fate.set(fate);
+        let waiting = std::mem::take(&mut *self.waiting.lock());
         waiting.into_iter().for_each(Waker::wake);
     }
 
     pub(crate) fn is_settled(&self) -> bool {
-        self.state.lock().fate.is_some()
+        self.fate.get().is_some()
     }
 
-    pub(crate) fn poll(&self, waiting: &mut Waiting, waker: &Waker) -> Poll<Fate> {
-        let mut state = self.state.lock();
-        if let Some(fate) = &state.fate {
-            return Poll::Ready(fate.clone());
+    #[inline]
+    pub(crate) fn poll(&self, waiting: &mut Waiting, waker: &Waker) -> Poll<&Fate> {
+        if let Some(fate) = self.fate.get() {
+            return Poll::Ready(fate);
+        }
+        let mut wakers = self.waiting.lock();
+        // Settled before the lock was had: nobody comes to wake any more.
+        if let Some(fate) = self.fate.get() {
+            return Poll::Ready(fate);
         }
         match waiting.0 {
-            Some(place) => state.waiting[place].clone_from(waker),
+            Some(place) => wakers[place as usize].clone_from(waker),
             None => {
-                waiting.0 = Some(state.waiting.len());
-                state.waiting.push(waker.clone());
+                // A batch has fewer records than that.
+                waiting.0 = Some(wakers.len() as u32);
+                wakers.push(waker.clone());
             }
         }
         Poll::Pending

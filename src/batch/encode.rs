@@ -11,7 +11,7 @@ pub struct BatchBuilder {
     max_timestamp: i64,
 }
 
-/// One complete batch, ready for the wire once it is stamped.
+/// One complete batch, ready for the wire but for the producer's stamp.
 #[derive(Debug)]
 pub struct SealedBatch {
     bytes: Vec<u8>,
@@ -88,16 +88,19 @@ impl BatchBuilder {
         self.count - 1
     }
 
-    /// Closes the batch, compressing its records. A batch that does not compress keeps its buffer. It has no checksum until it is
-    /// [stamped](SealedBatch::stamp).
+    /// Closes the batch, compressing its records: one of no producer, complete unless it is
+    /// [stamped](SealedBatch::stamp) with one.
     ///
     /// # Errors
     /// When the codec fails.
     pub fn seal(self, compression: Compression) -> Result<SealedBatch, BatchError> {
-        self.seal_into(compression, Vec::new()).map(|(batch, _)| batch)
+        let (mut batch, _) = self.seal_into(compression, Vec::new())?;
+        batch.stamp(-1, -1, -1, false);
+        Ok(batch)
     }
 
-    /// As [`seal`](BatchBuilder::seal), with a buffer for the compressed batch. Also returns the buffer that is left over.
+    /// As [`seal`](BatchBuilder::seal), with a buffer for the compressed batch, for a batch that is then stamped: without that it
+    /// has no checksum. Also returns the buffer that is left over. A batch that does not compress keeps its own.
     ///
     /// # Errors
     /// When the codec fails.

@@ -139,7 +139,7 @@ impl Topic {
 }
 
 impl Partition {
-    fn unknown(index: i32) -> Self {
+    pub(crate) fn unknown(index: i32) -> Self {
         Partition {
             index,
             error: ErrorCode::LEADER_NOT_AVAILABLE,

@@ -22,6 +22,8 @@ mod view;
 pub use error::ClusterError;
 
 pub(crate) use coordinator::CoordinatorKind;
+#[cfg(test)]
+pub(crate) use metadata::Partition;
 pub(crate) use metadata::{Snapshot, Topic};
 pub(crate) use offsets::{EpochEnd, EpochQuery, FoundOffset};
 pub(crate) use pool::Purpose;

@@ -75,7 +75,9 @@ pub enum ConsumeError {
     },
     /// The user's task did not come back for the next record within `max.poll.interval.ms`. The member has left its group, so
     /// that others get its partitions; it joins again now that the consumer is asked for more.
-    #[error("no record was asked for within max.poll.interval.ms, {after:?}: the member left its group and joins again")]
+    #[error(
+        "no record was asked for within max.poll.interval.ms, {after:?}: the member left its group and joins again"
+    )]
     PollOverdue {
         /// The limit.
         after: std::time::Duration,

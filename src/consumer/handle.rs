@@ -8,7 +8,7 @@ use futures_core::Stream;
 use tokio::task::JoinHandle;
 
 use super::{
-    ConsumeError, ConsumerRecord, RecordBatch, Rebalance,
+    ConsumeError, ConsumerRecord, Rebalance, RecordBatch,
     group::{self, Closing, Committed, ForUser, Group, Offsets},
     keeper,
     shared::{Found, Reading, Shared},

@@ -116,7 +116,7 @@ impl Producer {
             shared.route(slot, &mut queue);
             shared.wake_dozing();
         }
-        Ok(Delivery { completion, waiting: Waiting::default(), index })
+        Ok(Delivery { completion: Some(completion), waiting: Waiting::default(), index })
     }
 
     /// A random partition among those that have a leader; among all if none has.

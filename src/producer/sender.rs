@@ -7,11 +7,12 @@ use std::{
 };
 
 use futures_util::{StreamExt, poll, stream::FuturesUnordered};
+use parking_lot::MutexGuard;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::shared::{List, Shared, Slot};
 use crate::{
-    accumulate::{Answer, Step},
+    accumulate::{Answer, PartitionQueue, Step},
     batch::SealedBatch,
     cluster::{ClusterError, Purpose},
     model::{TopicId, TopicPartition},
@@ -120,22 +121,7 @@ async fn collect(
         if leader != Some(broker) || bytes >= MAX_REQUEST_BYTES {
             return true;
         }
-        let step = loop {
-            match queue.step(now, &shared.limits, idle, flushing, producer_id) {
-                Step::Seal(open) => {
-                    // Compressing takes long: records are appended meanwhile.
-                    let sealed = parking_lot::MutexGuard::unlocked(&mut queue, || {
-                        open.seal(shared.limits.compression, &shared.spares)
-                    });
-                    let freed = queue.admit(sealed, producer_id);
-                    shared.memory.give(freed);
-                }
-                step => break step,
-            }
-        };
-        match step {
-            // The loop above has dealt with it.
-            Step::Seal(_) => true,
+        match sealed_step(shared, &mut queue, now, idle, flushing, producer_id) {
             Step::Send { id, batch } => {
                 bytes += batch.bytes().len();
                 shipped.push(Shipped { slot: Arc::clone(slot), id, batch });
@@ -145,7 +131,7 @@ async fn collect(
                 *wake = Some(wake.map_or(until, |w: Instant| w.min(until)));
                 true
             }
-            Step::Await => true,
+            Step::Await | Step::Seal(_) => true,
             Step::Idle => {
                 queue.listed_at = None;
                 false
@@ -153,6 +139,29 @@ async fn collect(
         }
     });
     shipped
+}
+
+/// What to do with a partition now, a batch that is next having been sealed on the way.
+fn sealed_step(
+    shared: &Shared,
+    queue: &mut MutexGuard<'_, PartitionQueue>,
+    now: Instant,
+    idle: bool,
+    flushing: bool,
+    producer_id: i64,
+) -> Step {
+    loop {
+        match queue.step(now, &shared.limits, idle, flushing, producer_id) {
+            Step::Seal(open) => {
+                // Compressing takes long: records are appended meanwhile.
+                let seal = || open.seal(shared.limits.compression, &shared.spares);
+                let sealed = MutexGuard::unlocked(queue, seal);
+                let freed = queue.admit(sealed, producer_id);
+                shared.memory.give(freed);
+            }
+            step => return step,
+        }
+    }
 }
 
 /// Puts a request on the wire: it is written, in order, before this returns. With the bytes of its batches; nothing if all of
@@ -308,3 +317,6 @@ async fn producer_id(shared: &Shared) -> Option<i64> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use rskafka::protocol::{api_version::ApiVersion, messages::ReadVersionedType, pr
 use super::{Api, call::Answer};
 
 pub(crate) fn count() -> u32 {
-    std::env::var("MILENA_MUTATIONS").map_or(100_000, |count| count.parse().expect("a number"))
+    std::env::var("MILENA_MUTATIONS").map_or(30_000, |count| count.parse().expect("a number"))
 }
 
 /// An answer's frame behind its correlation id.

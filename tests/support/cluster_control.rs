@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use milena::Kafka;
+
 use super::{
     broker::{brokers, tool_at, try_kafka_tool},
     lock::Lock,
@@ -103,7 +105,8 @@ impl ClusterControl {
         .await;
     }
 
-    /// Waits until the node that leads the partition satisfies `wanted` (`None`: nobody leads), and returns it.
+    /// Waits until the node that leads the partition satisfies `wanted` (`None`: nobody leads), and returns it. Asked by milena:
+    /// Kafka's tool waits a minute for a controller that stands still.
     pub async fn leader(
         &self,
         deadline: Duration,
@@ -111,13 +114,12 @@ impl ClusterControl {
         partition: u32,
         wanted: impl Fn(Option<u16>) -> bool,
     ) -> Option<u16> {
-        let of_partition = format!("Partition: {partition}\t");
         eventually(deadline, "the partition's leader is another", async || {
-            let text = self.tool(TOPICS, &["--describe", "--topic", topic], "").await;
-            let line = text.lines().find(|line| line.contains(&of_partition)).ok_or("no such partition")?;
-            let leader = line.split("Leader: ").nth(1).and_then(|rest| rest.split_whitespace().next());
-            let leader = leader.and_then(|id| id.parse().ok());
-            if wanted(leader) { Ok(leader) } else { Err(line.to_owned()) }
+            let kafka = Kafka::connect(&self.bootstrap()).await.map_err(|error| error.to_string())?;
+            let description = kafka.admin().describe_topic(topic).await.map_err(|error| error.to_string())?;
+            let partition = description.partitions.get(partition as usize).ok_or("no such partition")?;
+            let leader = partition.leader.map(|id| u16::try_from(id).expect("a node's number"));
+            if wanted(leader) { Ok(leader) } else { Err(format!("{leader:?}")) }
         })
         .await
     }

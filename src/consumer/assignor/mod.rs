@@ -35,7 +35,7 @@ pub use range::RangeAssignor;
 pub use round_robin::RoundRobinAssignor;
 pub use sticky::{CooperativeStickyAssignor, StickyAssignor};
 
-pub(crate) use protocol::{Assignment, PROTOCOL_TYPE, Subscription};
+pub(crate) use protocol::{Assignment, Subscription};
 
 use bytes::Bytes;
 

@@ -6,11 +6,7 @@ use std::{
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{CommitError, Committed, Failure, Refusal};
-use crate::{
-    model::TopicPartition,
-    time::Backoff,
-    wire::ErrorCode,
-};
+use crate::{model::TopicPartition, time::Backoff, wire::ErrorCode};
 
 /// Offsets to be committed, in the order in which they were asked for.
 ///

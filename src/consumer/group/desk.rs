@@ -17,6 +17,9 @@ use crate::{
 
 pub(crate) type Offsets = Vec<(TopicPartition, Committed)>;
 
+/// What is to be committed, and who hears of its end.
+type AskedCommit = (Offsets, Option<oneshot::Sender<Result<(), CommitError>>>);
+
 /// Between the user's task and the member's: what each has for the other.
 ///
 /// The user's task comes by when it asks for the next record after something has changed; the member's never waits for it but to
@@ -44,7 +47,7 @@ struct Papers {
     commit_due: bool,
     /// What was handed out and come back after.
     consumed: Option<Offsets>,
-    commits: Vec<(Offsets, Option<oneshot::Sender<Result<(), CommitError>>>)>,
+    commits: Vec<AskedCommit>,
     rejoin: bool,
     closing: Option<Closing>,
 }
@@ -63,7 +66,7 @@ pub(crate) enum Closing {
 pub(crate) struct ForMember {
     pub(crate) released: Option<Offsets>,
     pub(crate) consumed: Option<Offsets>,
-    pub(crate) commits: Vec<(Offsets, Option<oneshot::Sender<Result<(), CommitError>>>)>,
+    pub(crate) commits: Vec<AskedCommit>,
     pub(crate) rejoin: bool,
     pub(crate) closing: Option<Closing>,
 }

@@ -461,7 +461,8 @@ impl Driver {
             for topic in &topics {
                 cluster.include(topic);
             }
-            let is_missing = |topic: &Arc<str>| cluster.snapshot().topic(topic).is_none_or(|t| t.error != ErrorCode::NONE);
+            let is_missing =
+                |topic: &Arc<str>| cluster.snapshot().topic(topic).is_none_or(|t| t.error != ErrorCode::NONE);
             if topics.iter().any(is_missing) {
                 cluster.refresh().await?;
             }
@@ -498,9 +499,8 @@ impl Driver {
             return;
         }
         let picture = self.shared.cluster.snapshot();
-        let is_other = |(topic, count): (&Arc<str>, &usize)| {
-            picture.topic(topic).map_or(0, |t| t.partitions.len()) != *count
-        };
+        let is_other =
+            |(topic, count): (&Arc<str>, &usize)| picture.topic(topic).map_or(0, |t| t.partitions.len()) != *count;
         if self.assigned_of.iter().any(is_other) {
             self.membership.rejoin("the partitions of the group's topics have changed");
         }

@@ -35,8 +35,7 @@ pub(super) async fn share(
                 tracing::warn!("member {member_id} gets nothing: {why}");
                 Subscription::default()
             });
-            let Subscription { topics, user_data, owned, generation, rack } = told;
-            GroupMember { member_id, group_instance_id, topics, owned, generation, rack, user_data }
+            told.into_member(member_id, group_instance_id)
         })
         .collect();
     let wanted: BTreeSet<Arc<str>> = members.iter().flat_map(|member| member.topics.iter().cloned()).collect();

@@ -7,11 +7,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::Refusal;
-use crate::{
-    model::TopicPartition,
-    time::Backoff,
-    wire::ErrorCode,
-};
+use crate::{model::TopicPartition, time::Backoff, wire::ErrorCode};
 
 /// What one member goes by.
 #[derive(Debug, Clone)]
@@ -86,10 +82,17 @@ pub(crate) enum Action {
     Lose(Vec<TopicPartition>),
     /// The user reads these from now on.
     Begin(Vec<TopicPartition>),
-    Join { owned: Vec<TopicPartition>, reason: &'static str },
-    Sync { assignments: Vec<(Arc<str>, Vec<TopicPartition>)> },
+    Join {
+        owned: Vec<TopicPartition>,
+        reason: &'static str,
+    },
+    Sync {
+        assignments: Vec<(Arc<str>, Vec<TopicPartition>)>,
+    },
     Heartbeat,
-    Leave { reason: &'static str },
+    Leave {
+        reason: &'static str,
+    },
     /// The coordinator is another, or none: find it before the next request.
     FindCoordinator,
     /// Nothing before this time, or before something happens.

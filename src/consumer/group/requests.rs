@@ -6,7 +6,6 @@ use bytes::Bytes;
 
 use super::{Failure, Joined};
 use crate::{
-    consumer::assignor::PROTOCOL_TYPE,
     model::TopicPartition,
     wire::{
         Connection, ErrorCode,
@@ -22,6 +21,9 @@ use crate::{
         },
     },
 };
+
+/// The `protocol_type` of a group of consumers.
+const PROTOCOL_TYPE: &str = "consumer";
 
 /// Whose request it is.
 #[derive(Debug, Clone)]
@@ -65,9 +67,10 @@ pub(super) async fn join(
     ask: JoinAsk,
     limit: Duration,
 ) -> Result<JoinAnswer, Failure> {
-    let protocols = ask.protocols.into_iter().map(|(name, metadata)| {
-        message!(JoinGroupRequestProtocol { name: name.as_str().into(), metadata: metadata })
-    });
+    let protocols = ask
+        .protocols
+        .into_iter()
+        .map(|(name, metadata)| message!(JoinGroupRequestProtocol { name: name.as_str().into(), metadata: metadata }));
     let version = connection.version::<JoinGroupRequest>()?;
     let mut request = message!(JoinGroupRequest {
         group_id: (&*who.group).into(),
@@ -176,9 +179,9 @@ pub(super) async fn commit(
             committed_metadata: Some((&*committed.metadata).into()),
         }));
     }
-    let topics = topics.into_iter().map(|(name, partitions)| {
-        message!(OffsetCommitRequestTopic { name: name.into(), partitions: partitions })
-    });
+    let topics = topics
+        .into_iter()
+        .map(|(name, partitions)| message!(OffsetCommitRequestTopic { name: name.into(), partitions: partitions }));
     let version = connection.version::<OffsetCommitRequest>()?;
     let request = message!(OffsetCommitRequest {
         group_id: (&*who.group).into(),

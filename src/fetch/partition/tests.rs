@@ -36,9 +36,7 @@ fn batch(base_offset: i64, count: i64) -> Vec<u8> {
     for n in 0..count {
         builder.append(n, None, Some(b"value"), &[]);
     }
-    let mut sealed = builder.seal(Compression::None).unwrap();
-    sealed.stamp(-1, -1, -1, false);
-    let mut bytes = sealed.bytes().to_vec();
+    let mut bytes = builder.seal(Compression::None).unwrap().bytes().to_vec();
     bytes[..8].copy_from_slice(&base_offset.to_be_bytes());
     // The leader's epoch, which a broker fills in and the checksum leaves out.
     bytes[12..16].copy_from_slice(&4i32.to_be_bytes());
