@@ -143,8 +143,6 @@ async fn there_is_no_such_group() {
     }
     // Brokers do not tell it apart from a group that has committed nothing.
     assert!(admin.group_offsets(&group).await.unwrap().is_empty());
-    let error = admin.describe_group("").await.unwrap_err();
-    assert!(matches!(error, AdminError::Refused { code: ErrorCode::INVALID_GROUP_ID, .. }), "{error}");
 }
 
 #[tokio::test]
