@@ -41,7 +41,8 @@ pub use batch::Compression;
 
 mod model;
 pub use model::{
-    Header, IsolationLevel, OffsetAndMetadata, OffsetReset, OffsetSpec, Payload, Record, Timestamp, TimestampType, TopicId, TopicPartition,
+    Header, IsolationLevel, OffsetAndMetadata, OffsetReset, OffsetSpec, Payload, Record, Timestamp, TimestampType,
+    TopicId, TopicPartition,
 };
 
 mod time;

@@ -8,8 +8,8 @@ use std::{
 };
 
 use milena::{
-    Admin, AdminError, Consumer, ConsumerEvent, ErrorCode, GroupState, GroupType, Kafka, OffsetAndMetadata, OffsetChange,
-    OffsetReset, Rebalance, Record, ResetTo, Timestamp, TopicPartition,
+    Admin, AdminError, Consumer, ConsumerEvent, ErrorCode, GroupState, GroupType, Kafka, OffsetAndMetadata,
+    OffsetChange, OffsetReset, Rebalance, Record, ResetTo, Timestamp, TopicPartition,
 };
 use support::{Broker, Fault, Filter, eventually, new_topic, unique};
 
@@ -108,7 +108,8 @@ async fn a_group_is_listed_and_described_with_its_members() {
     for member in &description.members {
         let row = rows(&told, &group).into_iter().find(|row| row[1] == &*member.id).expect("the tool has the member");
         let partitions = member.assignment.as_ref().unwrap().len().to_string();
-        let expected = [member.instance_id.as_deref().unwrap(), &format!("/{}", member.host), &*member.client_id, &partitions];
+        let expected =
+            [member.instance_id.as_deref().unwrap(), &format!("/{}", member.host), &*member.client_id, &partitions];
         assert_eq!(row[2..], expected, "{told}");
     }
     let told = broker.tool(TOOL, &["--describe", "--group", &group, "--state"], "").await;
@@ -168,7 +169,10 @@ async fn offsets_are_moved_as_kafkas_tool_moves_them() {
     let told = committed(&broker, &group).await;
     assert_eq!(told, BTreeMap::from([(0, (4, 10, 6)), (1, (4, 10, 6)), (2, (0, 0, 0))]));
     let lag = admin.group_lag(&group).await.unwrap();
-    let ours = lag.partitions.iter().map(|p| (p.partition.partition, (p.committed.unwrap(), p.end.unwrap(), p.lag().unwrap())));
+    let ours = lag
+        .partitions
+        .iter()
+        .map(|p| (p.partition.partition, (p.committed.unwrap(), p.end.unwrap(), p.lag().unwrap())));
     assert_eq!(ours.collect::<BTreeMap<_, _>>(), told);
     assert_eq!(lag.total(), 12);
 
@@ -187,7 +191,11 @@ async fn offsets_are_moved_as_kafkas_tool_moves_them() {
         (ResetTo::Age(Duration::MAX), &[], [2, 0, 0]),
         (ResetTo::Timestamp(ago(HOUR)), &[], [5, 5, 0]),
         // After the last record.
-        (ResetTo::Timestamp(Timestamp::from(SystemTime::now() + HOUR)), &["--to-datetime", "2100-01-01T00:00:00.000"], [10, 10, 0]),
+        (
+            ResetTo::Timestamp(Timestamp::from(SystemTime::now() + HOUR)),
+            &["--to-datetime", "2100-01-01T00:00:00.000"],
+            [10, 10, 0],
+        ),
         (ResetTo::Timestamp(Timestamp::from_millis(-1)), &["--to-datetime", "1970-01-01T00:00:00.000"], [2, 0, 0]),
     ] {
         let changes = admin.dry_run().reset_group_offsets(&group, all(), to).await.unwrap();
@@ -212,8 +220,12 @@ async fn offsets_are_moved_as_kafkas_tool_moves_them() {
     consumer.close().await;
 
     for missing in [at(&topic, 3), at(&unique("admin"), 0)] {
-        let error = admin.reset_group_offsets(&group, [at(&topic, 0), missing.clone()], ResetTo::Beginning).await.unwrap_err();
-        assert!(matches!(error, AdminError::Unknown { .. }) && error.to_string().contains(&missing.to_string()), "{error}");
+        let error =
+            admin.reset_group_offsets(&group, [at(&topic, 0), missing.clone()], ResetTo::Beginning).await.unwrap_err();
+        assert!(
+            matches!(error, AdminError::Unknown { .. }) && error.to_string().contains(&missing.to_string()),
+            "{error}"
+        );
         assert_eq!(admin.group_offsets(&group).await.unwrap()[&at(&topic, 0)].offset, 10, "nothing is changed");
     }
 }

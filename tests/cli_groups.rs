@@ -54,7 +54,7 @@ async fn produce(broker: &Broker, topic: &str, partitions: i32, numbers: std::op
         for number in numbers.clone() {
             let value = format!("{partition}-{number}");
             let record = Record::to(topic).partition(partition).value(&value);
-            let _ = producer.enqueue(record).await.unwrap();
+            drop(producer.enqueue(record).await.unwrap());
         }
     }
     producer.close().await;
@@ -293,9 +293,12 @@ fn wrong_usage_is_told_before_anybody_is_asked() {
 }
 
 #[tokio::test]
-async fn a_bad_pattern_is_wrong_usage() {
+async fn a_bad_pattern_is_wrong_usage_and_a_missing_topic_a_failure() {
     let Some(broker) = support::broker() else { return };
     let (code, stdout, stderr) = run(&broker, &["consume", "-g", "g", "--pattern", "orders("]);
     assert_eq!((code, &*stdout), (2, ""), "{stderr}");
     assert!(stderr.contains("orders("), "{stderr}");
+    let missing = unique("cli");
+    let (code, stdout, stderr) = run(&broker, &["consume", "-g", "g", &missing]);
+    assert_eq!((code, &*stdout, &*stderr), (1, "", &*format!("milena: there is no topic {missing:?}\n")));
 }

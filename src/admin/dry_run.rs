@@ -1,5 +1,6 @@
 use super::{
-    Admin, AdminError, ConfigChange, ConfigResource, CreatedTopic, NewTopic, OffsetChange, PerTopic, ResetTo, topics::only,
+    Admin, AdminError, ConfigChange, ConfigResource, CreatedTopic, NewTopic, OffsetChange, PerTopic, ResetTo,
+    topics::only,
 };
 use crate::model::TopicPartition;
 

@@ -95,7 +95,8 @@ impl Admin {
         };
         self.each_offset(group, &partitions, request, |answer| {
             let topics = answer.topics.iter();
-            let each = topics.flat_map(|t| t.partitions.iter().map(|p| (t.name.as_str(), p.partition_index, p.error_code)));
+            let each =
+                topics.flat_map(|t| t.partitions.iter().map(|p| (t.name.as_str(), p.partition_index, p.error_code)));
             Ok(filed(each))
         })
         .await
@@ -127,7 +128,8 @@ impl Admin {
         self.each_offset(group, &partitions, request, |answer| {
             Refusal::check(answer.error_code, None)?;
             let topics = answer.topics.iter();
-            let each = topics.flat_map(|t| t.partitions.iter().map(|p| (t.name.as_str(), p.partition_index, p.error_code)));
+            let each =
+                topics.flat_map(|t| t.partitions.iter().map(|p| (t.name.as_str(), p.partition_index, p.error_code)));
             Ok(filed(each))
         })
         .await

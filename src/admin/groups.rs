@@ -232,7 +232,9 @@ impl Admin {
                 |_, _| message!(DeleteGroupsRequest { groups_names: vec![group.into()] }),
                 |answer| {
                     let parts = answer.results.into_iter();
-                    parts.map(|part| (part.group_id.as_str().to_owned(), Refusal::check(part.error_code, None))).collect()
+                    parts
+                        .map(|part| (part.group_id.as_str().to_owned(), Refusal::check(part.error_code, None)))
+                        .collect()
                 },
             )
             .await;

@@ -11,7 +11,10 @@ pub(super) enum Subject {
     Resource(ConfigResource),
     Partition(TopicPartition),
     /// What a group has committed of a partition.
-    Offset { group: Arc<str>, partition: TopicPartition },
+    Offset {
+        group: Arc<str>,
+        partition: TopicPartition,
+    },
 }
 
 impl Subject {

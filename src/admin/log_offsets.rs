@@ -61,7 +61,9 @@ impl Admin {
                 for index in asked {
                     match found.get(&specs[index].0) {
                         Some(Ok(found)) => ledger.answered(index, Ok(Some(*found)), now),
-                        Some(Err(ClusterError::Refused { code, .. })) => ledger.answered(index, Err(refusal(*code)), now),
+                        Some(Err(ClusterError::Refused { code, .. })) => {
+                            ledger.answered(index, Err(refusal(*code)), now)
+                        }
                         // The picture that names the leader may be newer than the one that has the addresses.
                         Some(Err(ClusterError::UnknownBroker { .. })) => {
                             ledger.answered(index, Err(refusal(ErrorCode::LEADER_NOT_AVAILABLE)), now);

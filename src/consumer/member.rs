@@ -10,7 +10,7 @@ use std::{
 use tokio::{sync::oneshot, time::Sleep};
 
 use super::{
-    CommitError, Consumer, ConsumeError, ConsumerRecord, Rebalance, RecordBatch,
+    CommitError, ConsumeError, Consumer, ConsumerRecord, Rebalance, RecordBatch,
     group::{Committed, Offsets},
 };
 use crate::model::{OffsetAndMetadata, TopicPartition};
@@ -86,11 +86,8 @@ impl Consumer {
 
     /// Commits the offset behind this batch.
     pub fn commit_batch(&mut self, batch: &RecordBatch) -> Commit {
-        let committed = Committed {
-            offset: batch.next_offset(),
-            leader_epoch: batch.leader_epoch(),
-            metadata: Arc::from(""),
-        };
+        let committed =
+            Committed { offset: batch.next_offset(), leader_epoch: batch.leader_epoch(), metadata: Arc::from("") };
         self.commit_all(vec![(batch.topic_partition().clone(), committed)])
     }
 

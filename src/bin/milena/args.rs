@@ -29,8 +29,11 @@ impl Arguments {
     /// What was written; ends the program where that is no usage.
     pub(crate) fn read() -> Arguments {
         let arguments = Arguments::parse();
-        if let Command::Consume(Consume { group: Some(_), from: Some(OffsetSpec::At(_) | OffsetSpec::Timestamp(_)), .. }) =
-            &arguments.command
+        if let Command::Consume(Consume {
+            group: Some(_),
+            from: Some(OffsetSpec::At(_) | OffsetSpec::Timestamp(_)),
+            ..
+        }) = &arguments.command
         {
             let why = "a group goes on at what it has committed; --from may be beginning or end, for where that is \
                        nothing; see `groups reset`";

@@ -52,7 +52,12 @@ pub(crate) async fn run(kafka: &Kafka, options: Consume, json: bool) -> Result<(
     Ok(())
 }
 
-pub(crate) fn print(out: &mut Vec<u8>, record: &ConsumerRecord, options: &Consume, json: bool) -> Result<(), Box<dyn Error>> {
+pub(crate) fn print(
+    out: &mut Vec<u8>,
+    record: &ConsumerRecord,
+    options: &Consume,
+    json: bool,
+) -> Result<(), Box<dyn Error>> {
     if !json {
         options.format.write(out, record);
         return Ok(());

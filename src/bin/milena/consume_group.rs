@@ -6,7 +6,8 @@ use std::{
 
 use futures_util::FutureExt;
 use milena::{
-    Commit, CommitError, ConsumeError, Consumer, ConsumerEvent, Kafka, OffsetReset, OffsetSpec, Rebalance, TopicPartition,
+    Commit, CommitError, ConsumeError, Consumer, ConsumerEvent, Kafka, OffsetReset, OffsetSpec, Rebalance,
+    TopicPartition,
 };
 
 use crate::{
@@ -31,10 +32,17 @@ pub(crate) async fn run(kafka: &Kafka, group: &str, options: Consume, json: bool
         Some(OffsetSpec::End) => builder.auto_offset_reset(OffsetReset::Latest),
         _ => builder,
     };
-    builder = match options.pattern {
-        true => builder.subscribe_pattern(options.topics.iter().map(|topic| format!("(?:{topic})")).collect::<Vec<_>>().join("|")),
-        false => builder.subscribe(options.topics.iter().map(String::as_str)),
-    };
+    let names = options.topics.iter().map(String::as_str);
+    if options.pattern {
+        let patterns: Vec<String> = names.map(|pattern| format!("(?:{pattern})")).collect();
+        builder = builder.subscribe_pattern(patterns.join("|"));
+    } else {
+        // A member waits for a topic that is not there; a person has mistyped its name.
+        for (_, described) in kafka.admin().describe_topics(names.clone()).await {
+            described?;
+        }
+        builder = builder.subscribe(names);
+    }
     let mut consumer = builder.build().await?;
     let read = read(&mut consumer, options, json).await;
     let last = match &read {
@@ -167,7 +175,8 @@ impl Ends {
     }
 
     fn are_reached(&self, consumer: &Consumer) -> bool {
-        let is_reached = |(at, end): (&TopicPartition, &i64)| consumer.position(at).is_some_and(|offset| offset >= *end);
+        let is_reached =
+            |(at, end): (&TopicPartition, &i64)| consumer.position(at).is_some_and(|offset| offset >= *end);
         self.assigned && self.offsets.iter().all(is_reached)
     }
 }

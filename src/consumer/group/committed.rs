@@ -19,12 +19,8 @@ pub(crate) async fn committed(
     let after = shared.config.api_timeout;
     let deadline = Deadline::after(Instant::now(), after);
     let coordinator = Coordinator::new(Arc::clone(&shared.cluster), Arc::clone(&group.id));
-    let who = requests::Identity {
-        group: Arc::clone(&group.id),
-        instance: None,
-        member_id: Arc::from(""),
-        generation: -1,
-    };
+    let who =
+        requests::Identity { group: Arc::clone(&group.id), instance: None, member_id: Arc::from(""), generation: -1 };
     let limit = shared.cluster.config().request_timeout;
     let mut backoff = shared.cluster.backoff();
     loop {

@@ -129,9 +129,8 @@ pub(super) async fn lag(admin: &Admin, options: Lag, json: bool) -> Result<(), B
     }
     let number = |number: Option<i64>| number.map_or("none".to_owned(), |number| number.to_string());
     let rows = lag.partitions.iter().map(|partition| {
-        let owner = |what: fn(&MemberDescription) -> &str| {
-            lag.owner(&partition.partition).map_or("none", what).to_owned()
-        };
+        let owner =
+            |what: fn(&MemberDescription) -> &str| lag.owner(&partition.partition).map_or("none", what).to_owned();
         [
             partition.partition.topic.to_string(),
             partition.partition.partition.to_string(),
