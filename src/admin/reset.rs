@@ -41,9 +41,25 @@ impl Admin {
     /// Where to is found out for all partitions before anything is committed. [`dry_run`](Admin::dry_run) has the same call,
     /// which changes nothing.
     ///
+    /// ```no_run
+    /// # async fn example(admin: milena::Admin) -> Result<(), milena::AdminError> {
+    /// use milena::{AdminError, ResetTo, TopicPartition};
+    ///
+    /// let orders = [TopicPartition::new("orders", 0)];
+    /// for change in admin.dry_run().reset_group_offsets("billing", orders.clone(), ResetTo::Beginning).await? {
+    ///     println!("{}: from {:?} to {}", change.partition, change.before, change.after);
+    /// }
+    /// match admin.reset_group_offsets("billing", orders, ResetTo::Beginning).await {
+    ///     Ok(_) | Err(AdminError::ActiveMembers { .. }) => {}
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`AdminError::ActiveMembers`]; [`AdminError::Unknown`] if one of the partitions does not exist;
-    /// [`AdminError::NothingCommitted`] for a shift of nothing; then nothing is changed. If a commit is refused the error is the
+    /// [`AdminError::NothingCommitted`] for a shift of nothing; in these cases nothing is changed. If a commit is refused the error is the
     /// first partition's, and others may have been changed; and see [`AdminError`].
     pub async fn reset_group_offsets(
         &self,
