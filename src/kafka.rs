@@ -91,7 +91,7 @@ impl Kafka {
         StandaloneBuilder::new(self.new_cluster(), self.consumer.clone())
     }
 
-    /// An admin of this cluster: topics, configs, the deletion of records.
+    /// An admin of this cluster: topics, configs, groups and their offsets, the deletion of records.
     pub fn admin(&self) -> Admin {
         // Asking for a topic must not make it.
         let config = ClientConfig { allow_auto_create_topics: false, ..(*self.config).clone() };

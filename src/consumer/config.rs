@@ -103,7 +103,7 @@ pub(crate) const CONSUMER_KEYS: &[Key<ConsumerConfig>] = &[
             one_of(t, &levels).map(|v| c.isolation = v)
         },
     },
-    Key { name: "auto.offset.reset", set: |c, t| reset(t).map(|v| c.reset = v) },
+    Key { name: "auto.offset.reset", set: |c, t| t.parse().map(|v| c.reset = v) },
     Key { name: "check.crcs", set: |c, t| boolean(t).map(|v| c.check_crcs = v) },
     Key {
         name: "group.instance.id",
@@ -151,58 +151,4 @@ fn assignors(text: &str) -> Result<Vec<Arc<dyn Assignor>>, String> {
     };
     let chosen: Option<Vec<_>> = text.split(',').map(named).collect();
     chosen.ok_or_else(|| "range, roundrobin, sticky and cooperative-sticky are allowed, separated by commas".to_owned())
-}
-
-/// `earliest`, `latest`, `none`, or `by_duration:` and an ISO 8601 duration such as `PT1H30M` (KIP-1106).
-fn reset(text: &str) -> Result<OffsetReset, String> {
-    let named = [("earliest", OffsetReset::Earliest), ("latest", OffsetReset::Latest), ("none", OffsetReset::None)];
-    let allowed = || "one of earliest, latest, none, by_duration:PnDTnHnMn.nS is allowed".to_owned();
-    match text.strip_prefix("by_duration:") {
-        Some(duration) => iso_duration(duration).map(OffsetReset::ByDuration).ok_or_else(allowed),
-        None => one_of(text, &named).map_err(|_| allowed()),
-    }
-}
-
-/// `P[nD][T[nH][nM][n[.n]S]]`, as `java.time.Duration` reads it, without signs.
-fn iso_duration(text: &str) -> Option<Duration> {
-    let text = text.strip_prefix(['P', 'p'])?.to_ascii_uppercase();
-    let (days, time) = match text.split_once('T') {
-        Some((_, "")) => return None,
-        Some((days, time)) => (days, time),
-        None => (&*text, ""),
-    };
-    let mut total = Duration::ZERO;
-    let mut seen = false;
-    for (mut rest, units) in [(days, &[('D', 86_400.0)][..]), (time, &[('H', 3_600.0), ('M', 60.0), ('S', 1.0)][..])] {
-        for (unit, seconds) in units {
-            if let Some((number, behind)) = rest.split_once(*unit) {
-                let is_plain = number.chars().all(|c| c.is_ascii_digit() || c == '.' && *unit == 'S');
-                let number: f64 = number.parse().ok().filter(|_| is_plain)?;
-                total = total.checked_add(Duration::try_from_secs_f64(number * seconds).ok()?)?;
-                (rest, seen) = (behind, true);
-            }
-        }
-        if !rest.is_empty() {
-            return None;
-        }
-    }
-    seen.then_some(total)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn resets_are_read_as_java_reads_them() {
-        assert_eq!(reset("Earliest"), Ok(OffsetReset::Earliest));
-        let by = |seconds| Ok(OffsetReset::ByDuration(Duration::from_millis(seconds)));
-        assert_eq!(reset("by_duration:PT1H30M"), by(5_400_000));
-        assert_eq!(reset("by_duration:P2DT0.5S"), by(2 * 86_400_000 + 500));
-        for bad in ["", "soon", "by_duration:", "by_duration:P", "by_duration:PT", "by_duration:PT5", "by_duration:5S"]
-        {
-            assert!(reset(bad).unwrap_err().contains("earliest"), "{bad}");
-        }
-        assert!(reset("by_duration:PT-5S").is_err());
-    }
 }

@@ -13,7 +13,7 @@ use super::{
     CommitError, ConsumeError, Consumer, ConsumerRecord, Rebalance, RecordBatch,
     group::{Committed, Offsets},
 };
-use crate::model::TopicPartition;
+use crate::model::{OffsetAndMetadata, TopicPartition};
 
 /// The next that a member of a group meets.
 #[derive(Debug, Clone)]
@@ -22,23 +22,6 @@ pub enum ConsumerEvent {
     Record(ConsumerRecord),
     /// Something has become of its partitions.
     Rebalance(Rebalance),
-}
-
-/// An offset to be committed: that of the next record to be read.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct OffsetAndMetadata {
-    /// The offset.
-    pub offset: i64,
-    /// The leader epoch of the record before it (KIP-320); −1 where unknown.
-    pub leader_epoch: i32,
-    /// Whatever the user wants to keep with it.
-    pub metadata: Arc<str>,
-}
-
-impl From<i64> for OffsetAndMetadata {
-    fn from(offset: i64) -> Self {
-        OffsetAndMetadata { offset, leader_epoch: -1, metadata: Arc::from("") }
-    }
 }
 
 /// A commit on its way: a future of its end.

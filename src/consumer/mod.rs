@@ -34,7 +34,7 @@ pub use builder::{ConsumerBuilder, StandaloneBuilder};
 pub use error::ConsumeError;
 pub use group::{CommitError, Rebalance};
 pub use handle::Consumer;
-pub use member::{Commit, ConsumerEvent, OffsetAndMetadata};
+pub use member::{Commit, ConsumerEvent};
 pub use offsets::OffsetAndTimestamp;
 pub use record::{ConsumerHeader, ConsumerHeaders, ConsumerRecord};
 

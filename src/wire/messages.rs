@@ -4,16 +4,18 @@
 
 pub(crate) use kafka_wire::{
     ConsumerProtocolAssignment, ConsumerProtocolSubscription, CreatePartitionsRequest, CreateTopicsRequest,
-    DeleteRecordsRequest, DeleteTopicsRequest, DescribeConfigsRequest, FetchRequest, FetchResponse,
-    FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
-    LeaveGroupRequest, ListOffsetsRequest, MetadataRequest, MetadataResponse, OffsetCommitRequest, OffsetFetchRequest,
-    OffsetForLeaderEpochRequest, ProduceResponse, SyncGroupRequest,
+    DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeConfigsRequest, DescribeGroupsRequest,
+    FetchRequest, FetchResponse, FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
+    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, MetadataRequest,
+    MetadataResponse, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest,
+    ProduceResponse, SyncGroupRequest,
 };
 pub(crate) use kafka_wire::{
     consumer_protocol_assignment, consumer_protocol_subscription, create_partitions_request, create_topics_request,
-    delete_records_request, delete_topics_request, describe_configs_request, fetch_request, fetch_response,
-    incremental_alter_configs_request, join_group_request, leave_group_request, list_offsets_request, metadata_request,
-    offset_commit_request, offset_fetch_request, offset_for_leader_epoch_request, sync_group_request,
+    delete_records_request, delete_topics_request, describe_configs_request, describe_groups_response, fetch_request,
+    fetch_response, incremental_alter_configs_request, join_group_request, leave_group_request, list_offsets_request,
+    metadata_request, offset_commit_request, offset_delete_request, offset_fetch_request,
+    offset_for_leader_epoch_request, sync_group_request,
 };
 
 #[cfg(test)]

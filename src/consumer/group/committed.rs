@@ -5,8 +5,8 @@ use tokio::time::{Instant, sleep};
 use super::{CommitError, Failure, Group, Refusal, coordinator::Coordinator, requests};
 use crate::{
     cluster::Purpose,
-    consumer::{OffsetAndMetadata, shared::Shared},
-    model::TopicPartition,
+    consumer::shared::Shared,
+    model::{OffsetAndMetadata, TopicPartition},
     time::Deadline,
 };
 
