@@ -64,6 +64,8 @@ struct Driver {
     beating: Option<Work<Result<(), Failure>>>,
     committing: Option<Work<Result<HashMap<TopicPartition, ErrorCode>, Failure>>>,
     beginning: Option<Work<Begun>>,
+    /// Partitions of which it is not known yet where to begin.
+    to_begin: BTreeSet<TopicPartition>,
     leaving: Option<Work<Result<(), Failure>>>,
     listing: Option<Work<Result<BTreeSet<Arc<str>>, ClusterError>>>,
     list_topics_at: Instant,
@@ -107,6 +109,7 @@ impl Driver {
             beating: None,
             committing: None,
             beginning: None,
+            to_begin: BTreeSet::new(),
             leaving: None,
             listing: None,
             list_topics_at: now,
@@ -210,6 +213,7 @@ impl Driver {
 
     fn lose(&mut self, partitions: Vec<TopicPartition>) {
         (self.beginning, self.releasing) = (None, false);
+        self.to_begin.clear();
         self.commits.lose(|at| partitions.contains(at));
         self.group.desk.lose(&self.shared, partitions);
     }
@@ -319,23 +323,23 @@ impl Driver {
 
     /// Finds out where to begin with partitions that are new.
     fn begin(&mut self, partitions: Vec<TopicPartition>) {
-        self.group.desk.assigned(&self.shared, partitions.clone());
-        if !partitions.is_empty() {
-            self.fetch_committed(partitions, Duration::ZERO);
+        self.shared.reserve(&partitions);
+        self.to_begin.extend(partitions.iter().cloned());
+        let is_none = partitions.is_empty();
+        self.group.desk.assigned(&self.shared, partitions);
+        if !is_none {
+            self.fetch_committed(Duration::ZERO);
         }
     }
 
-    fn fetch_committed(&mut self, mut partitions: Vec<TopicPartition>, after: Duration) {
+    /// In place of the request that is under way, if one is: it is for all that are to begin.
+    fn fetch_committed(&mut self, after: Duration) {
         let owned = self.membership.owned();
-        partitions.retain(|at| owned.contains(at));
+        self.to_begin.retain(|at| owned.contains(at));
+        let partitions: Vec<_> = self.to_begin.iter().cloned().collect();
         let (coordinator, who) = (Arc::clone(&self.coordinator), self.identity());
         let limit = self.shared.cluster.config().request_timeout;
-        let earlier = self.beginning.take();
         self.beginning = Some(Box::pin(async move {
-            if let Some(earlier) = earlier {
-                // Its partitions are asked for once more, with these.
-                drop(earlier);
-            }
             tokio::time::sleep(after).await;
             let asked = async {
                 let connection = coordinator.connection(Purpose::Coordinate).await?;
@@ -347,10 +351,9 @@ impl Driver {
     }
 
     fn begun(&mut self, begun: Begun) {
-        let mut again = Vec::new();
         let (reset, owned) = (self.shared.config.reset, self.membership.owned());
         let mut starts = Vec::new();
-        let mut failures = Vec::new();
+        let mut nowhere = Vec::new();
         match begun.found {
             Ok(mut found) => {
                 for at in begun.partitions.into_iter().filter(|at| owned.contains(at)) {
@@ -361,30 +364,31 @@ impl Driver {
                         }
                         Some(Ok(None)) => match reset.spec() {
                             Some(spec) => starts.push((at, Start::At(spec))),
-                            None => failures.push(ConsumeError::NothingCommitted { partition: at }),
+                            None => nowhere.push((at.clone(), ConsumeError::NothingCommitted { partition: at })),
                         },
-                        Some(Err(code)) if Refusal::of(code) != Refusal::Fatal(code) => again.push(at),
-                        Some(Err(code)) => failures.push(ConsumeError::Refused { partition: at, code }),
-                        None => again.push(at),
+                        Some(Err(code)) if Refusal::of(code) == Refusal::Fatal(code) => {
+                            nowhere.push((at.clone(), ConsumeError::Refused { partition: at, code }));
+                        }
+                        // To be asked once more.
+                        Some(Err(_)) | None => {}
                     }
                 }
             }
-            Err(failure) => {
-                match failure {
-                    Failure::Refused(code) if matches!(Refusal::of(code), Refusal::Fatal(_)) => {
-                        let refused = |at: &TopicPartition| ConsumeError::Refused { partition: at.clone(), code };
-                        failures.extend(begun.partitions.first().map(refused));
-                    }
-                    Failure::Refused(code) if Refusal::of(code) == Refusal::Retry => {}
-                    _ => self.coordinator.forget(),
-                }
-                again = begun.partitions;
+            Err(Failure::Refused(code)) if matches!(Refusal::of(code), Refusal::Fatal(_)) => {
+                let refused = |at: &TopicPartition| ConsumeError::Refused { partition: at.clone(), code };
+                let first = begun.partitions.first().map(refused);
+                first.into_iter().for_each(|failure| self.group.desk.fail(&self.shared, failure));
             }
+            Err(Failure::Refused(code)) if Refusal::of(code) == Refusal::Retry => {}
+            Err(_) => self.coordinator.forget(),
+        }
+        for at in starts.iter().map(|(at, _)| at).chain(nowhere.iter().map(|(at, _)| at)) {
+            self.to_begin.remove(at);
         }
         self.shared.begin(starts);
-        failures.into_iter().for_each(|failure| self.group.desk.fail(&self.shared, failure));
-        if !again.is_empty() {
-            self.fetch_committed(again, self.shared.cluster.config().retry_backoff);
+        nowhere.into_iter().for_each(|(_, failure)| self.group.desk.fail(&self.shared, failure));
+        if !self.to_begin.is_empty() {
+            self.fetch_committed(self.shared.cluster.config().retry_backoff);
         }
     }
 
