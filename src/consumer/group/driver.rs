@@ -63,6 +63,8 @@ struct Driver {
     conversation: Option<Work<Conversation>>,
     beating: Option<Work<Result<(), Failure>>>,
     committing: Option<Work<Result<HashMap<TopicPartition, ErrorCode>, Failure>>>,
+    /// The generation under which it does.
+    committing_under: i32,
     beginning: Option<Work<Begun>>,
     /// Partitions of which it is not known yet where to begin.
     to_begin: BTreeSet<TopicPartition>,
@@ -108,6 +110,7 @@ impl Driver {
             conversation: None,
             beating: None,
             committing: None,
+            committing_under: -1,
             beginning: None,
             to_begin: BTreeSet::new(),
             leaving: None,
@@ -394,7 +397,7 @@ impl Driver {
 
     /// Commits what waits for it, while there is a generation to commit it under; when to look again.
     fn send_commits(&mut self, now: Instant) -> Option<Instant> {
-        if self.committing.is_some() || !self.membership.is_member() && self.group.subscription.is_some() {
+        if self.committing.is_some() || !self.membership.may_commit() && self.group.subscription.is_some() {
             return None;
         }
         match self.commits.next(now) {
@@ -403,6 +406,7 @@ impl Driver {
             Ok(Some(offsets)) => {
                 let (coordinator, who) = (Arc::clone(&self.coordinator), self.identity());
                 let limit = self.shared.cluster.config().request_timeout;
+                self.committing_under = who.generation;
                 self.committing = Some(Box::pin(async move {
                     let connection = coordinator.connection(Purpose::Coordinate).await?;
                     requests::commit(&connection, &who, &offsets, limit).await
@@ -635,8 +639,11 @@ impl Driver {
     fn committed(&mut self, answer: Result<HashMap<TopicPartition, ErrorCode>, Failure>) {
         let now = Instant::now();
         let refusal = self.commits.answered(now, answer);
+        // A refusal of a generation that is over, or is just ending, says nothing of the next, under which it goes once more.
+        let is_late = self.committing_under != self.membership.generation() || self.membership.is_joining();
         match refusal {
             Some(Refusal::OtherCoordinator) => self.coordinator.forget(),
+            Some(Refusal::Rebalance | Refusal::OldGeneration | Refusal::UnknownMember) if is_late => {}
             Some(Refusal::Rebalance) => self.membership.rejoin("the group rebalances"),
             Some(refusal @ (Refusal::OldGeneration | Refusal::UnknownMember | Refusal::Fatal(_))) => {
                 // The heartbeat learns it too; here it is known first.

@@ -141,6 +141,16 @@ impl Membership {
         self.generation >= 0
     }
 
+    /// Not between JoinGroup and SyncGroup: then the coordinator refuses commits.
+    pub(crate) fn may_commit(&self) -> bool {
+        self.is_member() && !matches!(self.state, State::Leading | State::ToSync(_) | State::Syncing)
+    }
+
+    /// JoinGroup is under way: the next generation may have begun already.
+    pub(crate) fn is_joining(&self) -> bool {
+        self.state == State::Joining
+    }
+
     pub(crate) fn is_stable(&self) -> bool {
         self.state == State::Stable
     }
