@@ -125,6 +125,8 @@ impl Desk {
     ) -> ForUser {
         let mut papers = self.papers.lock();
         if let Some(error) = papers.errors.pop_front() {
+            // The member's task may wait for the user to come back, and for nothing else.
+            self.news.notify_one();
             return ForUser::Failed(error);
         }
         if !with_events {

@@ -208,7 +208,7 @@ impl Driver {
                 Action::Join { owned, reason } => self.join(&owned, reason),
                 Action::Sync { assignments } => self.sync(assignments),
                 Action::Heartbeat => self.beat(),
-                Action::Leave { reason } => self.leave(reason),
+                Action::Leave { member_id, reason } => self.leave(member_id, reason),
                 Action::FindCoordinator => self.coordinator.forget(),
             }
         }
@@ -311,9 +311,9 @@ impl Driver {
         }));
     }
 
-    fn leave(&mut self, reason: &'static str) {
+    fn leave(&mut self, member_id: Arc<str>, reason: &'static str) {
         (self.conversation, self.beating) = (None, None);
-        let (coordinator, who) = (Arc::clone(&self.coordinator), self.identity());
+        let (coordinator, who) = (Arc::clone(&self.coordinator), Identity { member_id, ..self.identity() });
         let limit = self.group.config.leave_timeout;
         self.leaving = Some(Box::pin(async move {
             let left = async {

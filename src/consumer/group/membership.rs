@@ -91,6 +91,7 @@ pub(crate) enum Action {
     },
     Heartbeat,
     Leave {
+        member_id: Arc<str>,
         reason: &'static str,
     },
     /// The coordinator is another, or none: find it before the next request.
@@ -365,8 +366,10 @@ impl Membership {
     }
 
     fn leave_quietly(&mut self, reason: &'static str) {
-        if !self.member_id.is_empty() {
-            self.ready.push_back(Action::Leave { reason });
+        // It may join again before this is answered, as another.
+        let member_id = std::mem::replace(&mut self.member_id, Arc::from(""));
+        if !member_id.is_empty() {
+            self.ready.push_back(Action::Leave { member_id, reason });
         }
         self.generation = -1;
     }
@@ -389,7 +392,6 @@ impl Membership {
 
     /// LeaveGroup was answered, or will not be.
     pub(crate) fn left(&mut self) {
-        self.member_id = Arc::from("");
         if self.state == State::Leaving {
             self.state = State::Gone;
         }
