@@ -138,9 +138,9 @@ impl Driver {
     /// What the user's task has left on the desk.
     fn take_news(&mut self, now: Instant) {
         let news = self.group.desk.take();
+        let owned = self.membership.owned();
+        let is_own = |at: &TopicPartition| self.group.subscription.is_none() || owned.contains(at);
         for (offsets, tell) in news.commits {
-            let owned = self.membership.owned();
-            let is_own = |at: &TopicPartition| self.group.subscription.is_none() || owned.contains(at);
             match offsets.iter().find(|(at, _)| !is_own(at)) {
                 None => self.commits.push(offsets, tell),
                 Some((at, _)) => {
@@ -151,8 +151,7 @@ impl Driver {
             }
         }
         if let Some(consumed) = news.consumed {
-            let owned = self.membership.owned();
-            self.commits.push_new(consumed.into_iter().filter(|(at, _)| owned.contains(at)).collect());
+            self.commits.push_new(consumed.into_iter().filter(|(at, _)| is_own(at)).collect());
         }
         if let Some(released) = news.released {
             if self.group.config.auto_commit.is_some() {
@@ -160,18 +159,17 @@ impl Driver {
             }
             self.releasing = true;
         }
-        if news.rejoin {
-            self.membership.rejoin("the user asks for it");
-        }
         match news.closing {
             Some(Closing::Closed(offsets)) if self.group.config.auto_commit.is_some() => {
-                let owned = self.membership.owned();
-                self.commits.push_new(offsets.into_iter().filter(|(at, _)| owned.contains(at)).collect());
+                self.commits.push_new(offsets.into_iter().filter(|(at, _)| is_own(at)).collect());
                 self.closing = Some(now + self.group.config.close_timeout);
             }
             Some(Closing::Closed(_)) => self.closing = Some(now + self.group.config.close_timeout),
             Some(Closing::Dropped) => self.closing = Some(now),
             None => {}
+        }
+        if news.rejoin {
+            self.membership.rejoin("the user asks for it");
         }
         let polls = self.group.desk.polls();
         if polls != self.polls.0 {
@@ -187,7 +185,8 @@ impl Driver {
             self.membership.released();
         }
         if let Some(until) = self.closing {
-            let is_over = self.commits.is_empty() || until <= now || !self.membership.is_member();
+            let can_commit = self.membership.is_member() || self.group.subscription.is_none();
+            let is_over = self.commits.is_empty() || until <= now || !can_commit;
             if is_over && self.leaving.is_none() {
                 self.membership.close();
                 (self.conversation, self.beating, self.beginning) = (None, None, None);
@@ -420,7 +419,7 @@ impl Driver {
     fn duties(&mut self, now: Instant) -> Option<Instant> {
         let config = &self.group.config;
         if let Some(at) = self.auto_commit_at.filter(|at| *at <= now) {
-            if self.membership.is_member() {
+            if self.membership.is_member() || self.group.subscription.is_none() {
                 self.group.desk.commit_is_due(&self.shared);
             }
             self.auto_commit_at = config.auto_commit.map(|interval| at.max(now) + interval);
