@@ -61,6 +61,8 @@ struct Driver {
     protocol: String,
     last_assignment: Option<(Vec<TopicPartition>, i32)>,
     conversation: Option<Work<Conversation>>,
+    /// What `assigned_of` is to be, of a leader that need not assign.
+    watching: Option<Work<Result<BTreeMap<Arc<str>, usize>, ClusterError>>>,
     beating: Option<Work<Result<(), Failure>>>,
     committing: Option<Work<Result<HashMap<TopicPartition, ErrorCode>, Failure>>>,
     /// The generation under which it does.
@@ -108,6 +110,7 @@ impl Driver {
             protocol: String::new(),
             last_assignment: None,
             conversation: None,
+            watching: None,
             beating: None,
             committing: None,
             committing_under: -1,
@@ -538,6 +541,13 @@ impl Driver {
                 self.committing = None;
                 self.committed(done);
             }
+            watched = some(&mut self.watching) => {
+                self.watching = None;
+                match watched {
+                    Ok(topics) => self.assigned_of = topics,
+                    Err(error) => tracing::debug!("group {}: its topics are not known: {error}", self.group.id),
+                }
+            }
             begun = some(&mut self.beginning) => {
                 self.beginning = None;
                 self.begun(begun);
@@ -566,10 +576,14 @@ impl Driver {
             Conversation::Join(Ok(JoinAnswer::Named(member_id))) => self.membership.named(member_id),
             Conversation::Join(Ok(JoinAnswer::Joined { joined, protocol, members })) => {
                 self.assigned_of.clear();
+                self.watching = None;
                 self.protocol = protocol.clone();
                 self.membership.joined(now, joined);
                 if self.membership.is_leading() {
                     self.lead(&protocol, members);
+                } else if !members.is_empty() {
+                    let shared = Arc::clone(&self.shared);
+                    self.watching = Some(Box::pin(async move { leader::watched(&shared.cluster, members).await }));
                 }
             }
             Conversation::Lead(Ok(shares)) => {
@@ -599,6 +613,8 @@ impl Driver {
                 if self.topics != self.told_topics {
                     self.membership.rejoin("the topics subscribed to have changed");
                 }
+                // They may have, between the assignment and now.
+                self.see_partitions();
             }
             Err(why) => {
                 tracing::warn!("group {}: the leader's assignment cannot be read: {why}", self.group.id);
