@@ -89,9 +89,14 @@ impl Consumer {
         std::future::poll_fn(|cx| polling.0.poll_event(cx)).await
     }
 
-    /// Commits the offsets behind all that was handed out, the last record too.
+    /// Commits the offsets behind all that was handed out, the last record too. Fails if partitions were lost since the last
+    /// record was asked for: what was handed out of them is committed no more.
     pub fn commit(&mut self) -> Commit {
-        self.commit_all(self.positions(None))
+        let commit = self.commit_all(self.positions(None));
+        match self.group.as_ref().and_then(|group| group.desk.lost()) {
+            Some(partition) => Commit { state: CommitState::Failed(CommitError::NotOwned { partition }), ..commit },
+            None => commit,
+        }
     }
 
     /// Commits the offset behind this record.

@@ -171,7 +171,16 @@ impl Journal {
     #[track_caller]
     pub fn assert_nothing_twice(&self) {
         let twice = self.twice();
-        assert!(twice.is_empty(), "handed out more than once: {twice:?}");
+        assert!(twice.is_empty(), "handed out more than once: {twice:?}; failures: {:?}", self.failures());
+    }
+
+    /// Who failed, and how.
+    pub fn failures(&self) -> Vec<(String, String)> {
+        let failure = |entry: Entry| match entry.what {
+            Happening::Failed(error) => Some((entry.member, error)),
+            _ => None,
+        };
+        self.entries().into_iter().filter_map(failure).collect()
     }
 
     /// The numbers that were handed out more than once.

@@ -42,6 +42,8 @@ struct Papers {
     /// What he has given up, with the offsets behind what he had of it.
     released: Option<Offsets>,
     events: VecDeque<Rebalance>,
+    /// Partitions that he has lost since he was here last.
+    lost: Vec<TopicPartition>,
     errors: VecDeque<ConsumeError>,
     /// It is time for an automatic commit: the user's task is to say where it is.
     commit_due: bool,
@@ -124,6 +126,7 @@ impl Desk {
         positions: impl Fn(Option<&[TopicPartition]>) -> Offsets,
     ) -> ForUser {
         let mut papers = self.papers.lock();
+        papers.lost.clear();
         if let Some(error) = papers.errors.pop_front() {
             // The member's task may wait for the user to come back, and for nothing else.
             self.news.notify_one();
@@ -155,6 +158,11 @@ impl Desk {
     pub(crate) fn commit(&self, offsets: Offsets, tell: Option<oneshot::Sender<Result<(), CommitError>>>) {
         self.papers.lock().commits.push((offsets, tell));
         self.news.notify_one();
+    }
+
+    /// A partition that the user has lost since he was here last: he cannot know it yet.
+    pub(crate) fn lost(&self) -> Option<TopicPartition> {
+        self.papers.lock().lost.first().cloned()
     }
 
     pub(crate) fn rejoin(&self) {
@@ -190,6 +198,7 @@ impl Desk {
         let mut papers = self.papers.lock();
         shared.retain(|at| !partitions.contains(at));
         (papers.release, papers.released) = (None, None);
+        papers.lost.extend_from_slice(&partitions);
         papers.tell(Rebalance::Lost(partitions));
         drop(papers);
         shared.attention();
