@@ -132,7 +132,7 @@ impl Consumer {
             None => CommitState::Failed(CommitError::NoGroup),
             Some(group) => {
                 let (tell, end) = oneshot::channel();
-                group.desk.commit(offsets, Some(tell));
+                group.desk.commit(offsets, tell);
                 CommitState::Waiting(end, Box::pin(tokio::time::sleep(after)))
             }
         };

@@ -18,7 +18,7 @@ use crate::{
 pub(crate) type Offsets = Vec<(TopicPartition, Committed)>;
 
 /// What is to be committed, and who hears of its end.
-type AskedCommit = (Offsets, Option<oneshot::Sender<Result<(), CommitError>>>);
+type AskedCommit = (Offsets, oneshot::Sender<Result<(), CommitError>>);
 
 /// Between the user's task and the member's: what each has for the other.
 ///
@@ -52,6 +52,8 @@ struct Papers {
     commits: Vec<AskedCommit>,
     rejoin: bool,
     closing: Option<Closing>,
+    /// The member's task has ended: nobody takes anything from here.
+    ended: bool,
 }
 
 /// How the consumer ends.
@@ -155,9 +157,21 @@ impl Desk {
         ForUser::Nothing
     }
 
-    pub(crate) fn commit(&self, offsets: Offsets, tell: Option<oneshot::Sender<Result<(), CommitError>>>) {
-        self.papers.lock().commits.push((offsets, tell));
-        self.news.notify_one();
+    pub(crate) fn commit(&self, offsets: Offsets, tell: oneshot::Sender<Result<(), CommitError>>) {
+        let mut papers = self.papers.lock();
+        if papers.ended {
+            drop(tell.send(refused(offsets)));
+        } else {
+            papers.commits.push((offsets, tell));
+            self.news.notify_one();
+        }
+    }
+
+    /// The member's task ends.
+    pub(crate) fn end(&self) {
+        let mut papers = self.papers.lock();
+        papers.ended = true;
+        papers.commits.drain(..).for_each(|(offsets, tell)| drop(tell.send(refused(offsets))));
     }
 
     /// A partition that the user has lost since he was here last: he cannot know it yet.
@@ -218,6 +232,12 @@ impl Desk {
         self.papers.lock().commit_due = true;
         shared.attention();
     }
+}
+
+/// What becomes of a commit that nobody takes.
+fn refused(offsets: Offsets) -> Result<(), CommitError> {
+    let first = offsets.into_iter().next();
+    first.map_or(Ok(()), |(partition, _)| Err(CommitError::NotOwned { partition }))
 }
 
 impl Papers {

@@ -42,6 +42,7 @@ pub(crate) async fn run(shared: Arc<Shared>, group: Arc<Group>) {
         driver.wait(wake).await;
     }
     driver.commits.fail_all(&CommitError::Closed);
+    driver.group.desk.end();
     driver.group.done.send_replace(true);
 }
 
@@ -145,10 +146,10 @@ impl Driver {
         let is_own = |at: &TopicPartition| self.group.subscription.is_none() || owned.contains(at);
         for (offsets, tell) in news.commits {
             match offsets.iter().find(|(at, _)| !is_own(at)) {
-                None => self.commits.push(offsets, tell),
+                None => self.commits.push(offsets, Some(tell)),
                 Some((at, _)) => {
                     let partition = at.clone();
-                    drop(tell.map(|tell| tell.send(Err(CommitError::NotOwned { partition }))));
+                    drop(tell.send(Err(CommitError::NotOwned { partition })));
                     self.commits.push(offsets.into_iter().filter(|(at, _)| is_own(at)).collect(), None);
                 }
             }
