@@ -88,7 +88,7 @@ public final class Client {
             case "abort" -> producers.get(f[1]).abortTransaction();
             case "offset" -> producers.get(f[1]).sendOffsetsToTransaction(
                 Map.of(new TopicPartition(f[3], Integer.parseInt(f[4])), new OffsetAndMetadata(Long.parseLong(f[5]))),
-                new ConsumerGroupMetadata(f[2]));
+                new ConsumerGroupMetadata(f[2], -1, "", Optional.empty()));
             case "ends" -> ends(consumer(f[2]), f[1]).forEach((at, offset) -> OUT.println(at.partition() + "\t" + offset));
             case "read" -> read(consumer(f[2]), f[1]);
             default -> throw new IllegalArgumentException(f[0]);

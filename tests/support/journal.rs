@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
+    io::Write as _,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -27,7 +28,10 @@ pub enum Happening {
 
 /// Shared by all members of a test. Clones are the same journal.
 #[derive(Debug, Clone, Default)]
-pub struct Journal(Arc<Mutex<Vec<Entry>>>);
+pub struct Journal {
+    entries: Arc<Mutex<Vec<Entry>>>,
+    prints: bool,
+}
 
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -42,9 +46,65 @@ pub fn micros() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
 }
 
+impl Happening {
+    /// Its name and its fields, parted by tabs.
+    fn line(&self) -> String {
+        let names = |partitions: &Partitions| {
+            let each = partitions.iter().map(|at| format!("{}:{}", at.topic, at.partition));
+            each.collect::<Vec<_>>().join(",")
+        };
+        match self {
+            Happening::Record { at, offset, number } => {
+                format!("record\t{}\t{}\t{offset}\t{number}", at.topic, at.partition)
+            }
+            Happening::Committed { at, offset } => format!("committed\t{}\t{}\t{offset}", at.topic, at.partition),
+            Happening::Assigned(partitions) => format!("assigned\t{}", names(partitions)),
+            Happening::Revoked(partitions) => format!("revoked\t{}", names(partitions)),
+            Happening::Lost(partitions) => format!("lost\t{}", names(partitions)),
+            Happening::Failed(error) => format!("failed\t{}", error.replace(['\t', '\n'], " ")),
+            Happening::Gone => "gone".to_owned(),
+        }
+    }
+
+    /// Reads `MICROSECONDS\tNAME\tFIELD...`.
+    pub fn parse(line: &str) -> Option<(u64, Happening)> {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let names = |text: &str| {
+            let each = text.split(',').filter(|name| !name.is_empty());
+            each.map(|name| name.rsplit_once(':').expect("TOPIC:PARTITION")).map(|(topic, n)| at(topic, n)).collect()
+        };
+        let what = match fields[1..] {
+            ["record", topic, partition, offset, number] => Happening::Record {
+                at: at(topic, partition),
+                offset: offset.parse().expect("an offset"),
+                number: number.parse().expect("a number"),
+            },
+            ["committed", topic, partition, offset] => {
+                Happening::Committed { at: at(topic, partition), offset: offset.parse().expect("an offset") }
+            }
+            ["assigned", partitions] => Happening::Assigned(names(partitions)),
+            ["revoked", partitions] => Happening::Revoked(names(partitions)),
+            ["lost", partitions] => Happening::Lost(names(partitions)),
+            ["failed", why] => Happening::Failed(why.to_owned()),
+            ["gone"] => Happening::Gone,
+            _ => return None,
+        };
+        Some((fields[0].parse().ok()?, what))
+    }
+}
+
+fn at(topic: &str, partition: &str) -> TopicPartition {
+    TopicPartition::new(topic, partition.parse().expect("a partition"))
+}
+
 impl Journal {
     pub fn new() -> Journal {
         Journal::default()
+    }
+
+    /// One that is printed too, a line for each entry that [`Happening::parse`] understands.
+    pub fn printing() -> Journal {
+        Journal { prints: true, ..Journal::default() }
     }
 
     pub fn write(&self, member: &str, what: Happening) {
@@ -52,12 +112,18 @@ impl Journal {
     }
 
     pub fn write_at(&self, at: u64, member: &str, what: Happening) {
-        self.0.lock().push(Entry { at, member: member.to_owned(), what });
+        if self.prints {
+            // On a line of its own, whatever else is printed.
+            let mut out = std::io::stdout().lock();
+            let printed = write!(out, "\n{at}\t{}\n", what.line()).and_then(|()| out.flush());
+            printed.expect("somebody reads");
+        }
+        self.entries.lock().push(Entry { at, member: member.to_owned(), what });
     }
 
     /// All of it, in order.
     pub fn entries(&self) -> Vec<Entry> {
-        let mut entries = self.0.lock().clone();
+        let mut entries = self.entries.lock().clone();
         entries.sort_by_key(|entry| entry.at);
         entries
     }
@@ -153,7 +219,7 @@ impl Journal {
     /// How often each number was handed out.
     pub fn numbers(&self) -> BTreeMap<u32, usize> {
         let mut numbers = BTreeMap::new();
-        for Entry { what, .. } in self.0.lock().iter() {
+        for Entry { what, .. } in self.entries.lock().iter() {
             if let Happening::Record { number, .. } = what {
                 *numbers.entry(*number).or_default() += 1;
             }

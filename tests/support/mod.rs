@@ -5,6 +5,7 @@
 //! - [`java`]: Kafka's own Java client
 //! - [`journal`]: what happens to the members of a group
 //! - [`member`]: a milena member of a group that keeps a journal
+//! - [`peer`]: members that are processes of their own, of milena, Java and librdkafka
 //! - [`plain`]: a record as it is compared
 //! - [`impostor`]: a broker in this process that lies
 //! - [`numbers`]: records, what a producer was told of them, and the log
@@ -24,6 +25,7 @@ pub mod java_assignors;
 pub mod journal;
 pub mod member;
 pub mod numbers;
+pub mod peer;
 pub mod plain;
 pub mod proxied_cluster;
 pub mod proxy;
@@ -40,6 +42,7 @@ pub use java::{Java, JavaProducer, Place};
 pub use journal::{Happening, Journal};
 pub use member::{Commits, Member, quick};
 pub use numbers::{Log, Numbers, number_of, read_log};
+pub use peer::{Client, Peer, PeerGroup};
 pub use plain::Plain;
 pub use proxied_cluster::ProxiedCluster;
 pub use proxy::{Counts, Direction, Fault, Filter, Proxy};
