@@ -162,12 +162,15 @@ impl Consumer {
                 let positions = |only: Option<&[TopicPartition]>| self.positions(only);
                 match group.desk.attend(&self.shared, event.is_some(), positions) {
                     ForUser::Nothing => {}
-                    ForUser::Failed(error) => return Poll::Ready(Err(error)),
+                    // There may be more news, and the chunk may count no more: the next call looks again.
+                    ForUser::Failed(error) => {
+                        self.seen = self.seen.wrapping_sub(1);
+                        return Poll::Ready(Err(error));
+                    }
                     ForUser::Event(news) => {
                         if let Some(event) = &mut event {
                             **event = Some(news);
                         }
-                        // There may be more.
                         self.seen = self.seen.wrapping_sub(1);
                         return Poll::Ready(Ok(true));
                     }

@@ -72,9 +72,14 @@ impl Consumer {
         std::future::poll_fn(|cx| polling.0.poll_event(cx)).await
     }
 
-    /// Commits the offsets behind all that was handed out, the last record too.
+    /// Commits the offsets behind all that was handed out, the last record too. Fails if partitions were lost since the last
+    /// record was asked for: what was handed out of them is committed no more.
     pub fn commit(&mut self) -> Commit {
-        self.commit_all(self.positions(None))
+        let commit = self.commit_all(self.positions(None));
+        match self.group.as_ref().and_then(|group| group.desk.lost()) {
+            Some(partition) => Commit { state: CommitState::Failed(CommitError::NotOwned { partition }), ..commit },
+            None => commit,
+        }
     }
 
     /// Commits the offset behind this record.
@@ -110,7 +115,7 @@ impl Consumer {
             None => CommitState::Failed(CommitError::NoGroup),
             Some(group) => {
                 let (tell, end) = oneshot::channel();
-                group.desk.commit(offsets, Some(tell));
+                group.desk.commit(offsets, tell);
                 CommitState::Waiting(end, Box::pin(tokio::time::sleep(after)))
             }
         };

@@ -58,6 +58,8 @@ pub(super) struct Slot {
     pub(super) epoch: i32,
     /// Chunks that came up while the partition was paused.
     parked: VecDeque<Chunk>,
+    /// Where to start is being found out, and holds unless the user says it first.
+    is_waiting: bool,
 }
 
 /// Where to begin with a partition.
@@ -166,23 +168,36 @@ impl Shared {
     pub(super) fn assign(&self, partitions: impl IntoIterator<Item = (TopicPartition, OffsetSpec)>) {
         let mut table = self.table();
         for (partition, at) in partitions {
-            table.add(&self.rules, partition, Start::At(at));
+            table.add(&self.rules, partition, at);
         }
         drop(table);
         self.see_picture();
     }
 
-    /// As [`assign`](Shared::assign), for what the group has given.
-    pub(super) fn begin(&self, partitions: Vec<(TopicPartition, Start)>) {
-        if partitions.is_empty() {
-            return;
-        }
+    /// Adds partitions that the group has given. [`begin`](Shared::begin) says where to start, once that is found out.
+    pub(super) fn reserve(&self, partitions: &[TopicPartition]) {
         let mut table = self.table();
-        for (partition, start) in partitions {
-            table.add(&self.rules, partition, start);
+        for partition in partitions {
+            table.reserve(&self.rules, partition.clone());
         }
         drop(table);
         self.see_picture();
+    }
+
+    /// Begins with partitions that were reserved, and that the user has not moved since.
+    pub(super) fn begin(&self, partitions: Vec<(TopicPartition, Start)>) {
+        let mut table = self.table();
+        for (partition, start) in partitions {
+            let Some(slot) = table.slots.get_mut(&partition).filter(|slot| slot.is_waiting) else { continue };
+            let (at, epoch) = match start {
+                Start::At(at) => (at, -1),
+                Start::Committed(committed) => (OffsetSpec::At(committed.offset), committed.leader_epoch),
+            };
+            slot.moved_to(at, epoch);
+            slot.fetch.start_behind(at, epoch);
+        }
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.wake_all(&table);
     }
 
     /// Has the user's task look around, as soon as it is here.
@@ -400,12 +415,7 @@ impl Shared {
         let mut table = self.table();
         let Some(slot) = table.slots.get_mut(partition) else { return false };
         slot.fetch.seek(at);
-        slot.parked.clear();
-        slot.epoch = -1;
-        slot.position = match at {
-            OffsetSpec::At(offset) => Some(offset),
-            _ => None,
-        };
+        slot.moved_to(at, -1);
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.wake_all(&table);
         true
@@ -413,6 +423,20 @@ impl Shared {
 }
 
 impl Slot {
+    fn new(fetch: PartitionFetch) -> Slot {
+        Slot { fetch, position: None, epoch: -1, parked: VecDeque::new(), is_waiting: false }
+    }
+
+    /// Reading goes on there.
+    fn moved_to(&mut self, at: OffsetSpec, epoch: i32) {
+        self.parked.clear();
+        (self.is_waiting, self.epoch) = (false, epoch);
+        self.position = match at {
+            OffsetSpec::At(offset) => Some(offset),
+            _ => None,
+        };
+    }
+
     /// What was read of a chunk has been handed out.
     fn came_to(&mut self, records: &ChunkReader) {
         self.position = Some(records.position());
@@ -423,18 +447,17 @@ impl Slot {
 }
 
 impl Table {
-    fn add(&mut self, rules: &Arc<Rules>, partition: TopicPartition, start: Start) {
+    fn add(&mut self, rules: &Arc<Rules>, partition: TopicPartition, at: OffsetSpec) {
         self.incarnations += 1;
-        let (at, epoch) = match start {
-            Start::At(at) => (at, -1),
-            Start::Committed(committed) => (OffsetSpec::At(committed.offset), committed.leader_epoch),
-        };
-        let fetch = PartitionFetch::new(Arc::clone(rules), self.incarnations, at, self.to_end).behind_epoch(epoch);
-        let position = match at {
-            OffsetSpec::At(offset) => Some(offset),
-            _ => None,
-        };
-        self.slots.insert(partition, Slot { fetch, position, epoch, parked: VecDeque::new() });
+        let mut slot = Slot::new(PartitionFetch::new(Arc::clone(rules), self.incarnations, at, self.to_end));
+        slot.moved_to(at, -1);
+        self.slots.insert(partition, slot);
+    }
+
+    fn reserve(&mut self, rules: &Arc<Rules>, partition: TopicPartition) {
+        self.incarnations += 1;
+        let slot = Slot::new(PartitionFetch::waiting(Arc::clone(rules), self.incarnations));
+        self.slots.insert(partition, Slot { is_waiting: true, ..slot });
     }
 
     /// Adds the partitions that a wholly assigned topic has grown by; all their records are new.
@@ -445,7 +468,7 @@ impl Table {
         for number in 0..partitions {
             let partition = TopicPartition::new(Arc::clone(topic), number as i32);
             if !self.slots.contains_key(&partition) {
-                self.add(rules, partition, Start::At(OffsetSpec::Beginning));
+                self.add(rules, partition, OffsetSpec::Beginning);
             }
         }
     }

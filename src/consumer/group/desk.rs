@@ -18,7 +18,7 @@ use crate::{
 pub(crate) type Offsets = Vec<(TopicPartition, Committed)>;
 
 /// What is to be committed, and who hears of its end.
-type AskedCommit = (Offsets, Option<oneshot::Sender<Result<(), CommitError>>>);
+type AskedCommit = (Offsets, oneshot::Sender<Result<(), CommitError>>);
 
 /// Between the user's task and the member's: what each has for the other.
 ///
@@ -42,6 +42,8 @@ struct Papers {
     /// What he has given up, with the offsets behind what he had of it.
     released: Option<Offsets>,
     events: VecDeque<Rebalance>,
+    /// Partitions that he has lost since he was here last.
+    lost: Vec<TopicPartition>,
     errors: VecDeque<ConsumeError>,
     /// It is time for an automatic commit: the user's task is to say where it is.
     commit_due: bool,
@@ -50,6 +52,8 @@ struct Papers {
     commits: Vec<AskedCommit>,
     rejoin: bool,
     closing: Option<Closing>,
+    /// The member's task has ended: nobody takes anything from here.
+    ended: bool,
 }
 
 /// How the consumer ends.
@@ -124,7 +128,10 @@ impl Desk {
         positions: impl Fn(Option<&[TopicPartition]>) -> Offsets,
     ) -> ForUser {
         let mut papers = self.papers.lock();
+        papers.lost.clear();
         if let Some(error) = papers.errors.pop_front() {
+            // The member's task may wait for the user to come back, and for nothing else.
+            self.news.notify_one();
             return ForUser::Failed(error);
         }
         if !with_events {
@@ -150,9 +157,26 @@ impl Desk {
         ForUser::Nothing
     }
 
-    pub(crate) fn commit(&self, offsets: Offsets, tell: Option<oneshot::Sender<Result<(), CommitError>>>) {
-        self.papers.lock().commits.push((offsets, tell));
-        self.news.notify_one();
+    pub(crate) fn commit(&self, offsets: Offsets, tell: oneshot::Sender<Result<(), CommitError>>) {
+        let mut papers = self.papers.lock();
+        if papers.ended {
+            drop(tell.send(refused(offsets)));
+        } else {
+            papers.commits.push((offsets, tell));
+            self.news.notify_one();
+        }
+    }
+
+    /// The member's task ends.
+    pub(crate) fn end(&self) {
+        let mut papers = self.papers.lock();
+        papers.ended = true;
+        papers.commits.drain(..).for_each(|(offsets, tell)| drop(tell.send(refused(offsets))));
+    }
+
+    /// A partition that the user has lost since he was here last: he cannot know it yet.
+    pub(crate) fn lost(&self) -> Option<TopicPartition> {
+        self.papers.lock().lost.first().cloned()
     }
 
     pub(crate) fn rejoin(&self) {
@@ -188,6 +212,7 @@ impl Desk {
         let mut papers = self.papers.lock();
         shared.retain(|at| !partitions.contains(at));
         (papers.release, papers.released) = (None, None);
+        papers.lost.extend_from_slice(&partitions);
         papers.tell(Rebalance::Lost(partitions));
         drop(papers);
         shared.attention();
@@ -207,6 +232,12 @@ impl Desk {
         self.papers.lock().commit_due = true;
         shared.attention();
     }
+}
+
+/// What becomes of a commit that nobody takes.
+fn refused(offsets: Offsets) -> Result<(), CommitError> {
+    let first = offsets.into_iter().next();
+    first.map_or(Ok(()), |(partition, _)| Err(CommitError::NotOwned { partition }))
 }
 
 impl Papers {

@@ -42,6 +42,7 @@ pub(crate) async fn run(shared: Arc<Shared>, group: Arc<Group>) {
         driver.wait(wake).await;
     }
     driver.commits.fail_all(&CommitError::Closed);
+    driver.group.desk.end();
     driver.group.done.send_replace(true);
 }
 
@@ -61,9 +62,15 @@ struct Driver {
     protocol: String,
     last_assignment: Option<(Vec<TopicPartition>, i32)>,
     conversation: Option<Work<Conversation>>,
+    /// What `assigned_of` is to be, of a leader that need not assign.
+    watching: Option<Work<Result<BTreeMap<Arc<str>, usize>, ClusterError>>>,
     beating: Option<Work<Result<(), Failure>>>,
     committing: Option<Work<Result<HashMap<TopicPartition, ErrorCode>, Failure>>>,
+    /// The generation under which it does.
+    committing_under: i32,
     beginning: Option<Work<Begun>>,
+    /// Partitions of which it is not known yet where to begin.
+    to_begin: BTreeSet<TopicPartition>,
     leaving: Option<Work<Result<(), Failure>>>,
     listing: Option<Work<Result<BTreeSet<Arc<str>>, ClusterError>>>,
     list_topics_at: Instant,
@@ -104,9 +111,12 @@ impl Driver {
             protocol: String::new(),
             last_assignment: None,
             conversation: None,
+            watching: None,
             beating: None,
             committing: None,
+            committing_under: -1,
             beginning: None,
+            to_begin: BTreeSet::new(),
             leaving: None,
             listing: None,
             list_topics_at: now,
@@ -132,21 +142,20 @@ impl Driver {
     /// What the user's task has left on the desk.
     fn take_news(&mut self, now: Instant) {
         let news = self.group.desk.take();
+        let owned = self.membership.owned();
+        let is_own = |at: &TopicPartition| self.group.subscription.is_none() || owned.contains(at);
         for (offsets, tell) in news.commits {
-            let owned = self.membership.owned();
-            let is_own = |at: &TopicPartition| self.group.subscription.is_none() || owned.contains(at);
             match offsets.iter().find(|(at, _)| !is_own(at)) {
-                None => self.commits.push(offsets, tell),
+                None => self.commits.push(offsets, Some(tell)),
                 Some((at, _)) => {
                     let partition = at.clone();
-                    drop(tell.map(|tell| tell.send(Err(CommitError::NotOwned { partition }))));
+                    drop(tell.send(Err(CommitError::NotOwned { partition })));
                     self.commits.push(offsets.into_iter().filter(|(at, _)| is_own(at)).collect(), None);
                 }
             }
         }
         if let Some(consumed) = news.consumed {
-            let owned = self.membership.owned();
-            self.commits.push_new(consumed.into_iter().filter(|(at, _)| owned.contains(at)).collect());
+            self.commits.push_new(consumed.into_iter().filter(|(at, _)| is_own(at)).collect());
         }
         if let Some(released) = news.released {
             if self.group.config.auto_commit.is_some() {
@@ -154,18 +163,17 @@ impl Driver {
             }
             self.releasing = true;
         }
-        if news.rejoin {
-            self.membership.rejoin("the user asks for it");
-        }
         match news.closing {
             Some(Closing::Closed(offsets)) if self.group.config.auto_commit.is_some() => {
-                let owned = self.membership.owned();
-                self.commits.push_new(offsets.into_iter().filter(|(at, _)| owned.contains(at)).collect());
+                self.commits.push_new(offsets.into_iter().filter(|(at, _)| is_own(at)).collect());
                 self.closing = Some(now + self.group.config.close_timeout);
             }
             Some(Closing::Closed(_)) => self.closing = Some(now + self.group.config.close_timeout),
             Some(Closing::Dropped) => self.closing = Some(now),
             None => {}
+        }
+        if news.rejoin {
+            self.membership.rejoin("the user asks for it");
         }
         let polls = self.group.desk.polls();
         if polls != self.polls.0 {
@@ -181,7 +189,8 @@ impl Driver {
             self.membership.released();
         }
         if let Some(until) = self.closing {
-            let is_over = self.commits.is_empty() || until <= now || !self.membership.is_member();
+            let can_commit = self.membership.is_member() || self.group.subscription.is_none();
+            let is_over = self.commits.is_empty() || until <= now || !can_commit;
             if is_over && self.leaving.is_none() {
                 self.membership.close();
                 (self.conversation, self.beating, self.beginning) = (None, None, None);
@@ -202,7 +211,7 @@ impl Driver {
                 Action::Join { owned, reason } => self.join(&owned, reason),
                 Action::Sync { assignments } => self.sync(assignments),
                 Action::Heartbeat => self.beat(),
-                Action::Leave { reason } => self.leave(reason),
+                Action::Leave { member_id, reason } => self.leave(member_id, reason),
                 Action::FindCoordinator => self.coordinator.forget(),
             }
         }
@@ -210,6 +219,7 @@ impl Driver {
 
     fn lose(&mut self, partitions: Vec<TopicPartition>) {
         (self.beginning, self.releasing) = (None, false);
+        self.to_begin.clear();
         self.commits.lose(|at| partitions.contains(at));
         self.group.desk.lose(&self.shared, partitions);
     }
@@ -304,9 +314,9 @@ impl Driver {
         }));
     }
 
-    fn leave(&mut self, reason: &'static str) {
+    fn leave(&mut self, member_id: Arc<str>, reason: &'static str) {
         (self.conversation, self.beating) = (None, None);
-        let (coordinator, who) = (Arc::clone(&self.coordinator), self.identity());
+        let (coordinator, who) = (Arc::clone(&self.coordinator), Identity { member_id, ..self.identity() });
         let limit = self.group.config.leave_timeout;
         self.leaving = Some(Box::pin(async move {
             let left = async {
@@ -319,23 +329,23 @@ impl Driver {
 
     /// Finds out where to begin with partitions that are new.
     fn begin(&mut self, partitions: Vec<TopicPartition>) {
-        self.group.desk.assigned(&self.shared, partitions.clone());
-        if !partitions.is_empty() {
-            self.fetch_committed(partitions, Duration::ZERO);
+        self.shared.reserve(&partitions);
+        self.to_begin.extend(partitions.iter().cloned());
+        let is_none = partitions.is_empty();
+        self.group.desk.assigned(&self.shared, partitions);
+        if !is_none {
+            self.fetch_committed(Duration::ZERO);
         }
     }
 
-    fn fetch_committed(&mut self, mut partitions: Vec<TopicPartition>, after: Duration) {
+    /// In place of the request that is under way, if one is: it is for all that are to begin.
+    fn fetch_committed(&mut self, after: Duration) {
         let owned = self.membership.owned();
-        partitions.retain(|at| owned.contains(at));
+        self.to_begin.retain(|at| owned.contains(at));
+        let partitions: Vec<_> = self.to_begin.iter().cloned().collect();
         let (coordinator, who) = (Arc::clone(&self.coordinator), self.identity());
         let limit = self.shared.cluster.config().request_timeout;
-        let earlier = self.beginning.take();
         self.beginning = Some(Box::pin(async move {
-            if let Some(earlier) = earlier {
-                // Its partitions are asked for once more, with these.
-                drop(earlier);
-            }
             tokio::time::sleep(after).await;
             let asked = async {
                 let connection = coordinator.connection(Purpose::Coordinate).await?;
@@ -347,10 +357,9 @@ impl Driver {
     }
 
     fn begun(&mut self, begun: Begun) {
-        let mut again = Vec::new();
         let (reset, owned) = (self.shared.config.reset, self.membership.owned());
         let mut starts = Vec::new();
-        let mut failures = Vec::new();
+        let mut nowhere = Vec::new();
         match begun.found {
             Ok(mut found) => {
                 for at in begun.partitions.into_iter().filter(|at| owned.contains(at)) {
@@ -361,36 +370,37 @@ impl Driver {
                         }
                         Some(Ok(None)) => match reset.spec() {
                             Some(spec) => starts.push((at, Start::At(spec))),
-                            None => failures.push(ConsumeError::NothingCommitted { partition: at }),
+                            None => nowhere.push((at.clone(), ConsumeError::NothingCommitted { partition: at })),
                         },
-                        Some(Err(code)) if Refusal::of(code) != Refusal::Fatal(code) => again.push(at),
-                        Some(Err(code)) => failures.push(ConsumeError::Refused { partition: at, code }),
-                        None => again.push(at),
+                        Some(Err(code)) if Refusal::of(code) == Refusal::Fatal(code) => {
+                            nowhere.push((at.clone(), ConsumeError::Refused { partition: at, code }));
+                        }
+                        // To be asked once more.
+                        Some(Err(_)) | None => {}
                     }
                 }
             }
-            Err(failure) => {
-                match failure {
-                    Failure::Refused(code) if matches!(Refusal::of(code), Refusal::Fatal(_)) => {
-                        let refused = |at: &TopicPartition| ConsumeError::Refused { partition: at.clone(), code };
-                        failures.extend(begun.partitions.first().map(refused));
-                    }
-                    Failure::Refused(code) if Refusal::of(code) == Refusal::Retry => {}
-                    _ => self.coordinator.forget(),
-                }
-                again = begun.partitions;
+            Err(Failure::Refused(code)) if matches!(Refusal::of(code), Refusal::Fatal(_)) => {
+                let refused = |at: &TopicPartition| ConsumeError::Refused { partition: at.clone(), code };
+                let first = begun.partitions.first().map(refused);
+                first.into_iter().for_each(|failure| self.group.desk.fail(&self.shared, failure));
             }
+            Err(Failure::Refused(code)) if Refusal::of(code) == Refusal::Retry => {}
+            Err(_) => self.coordinator.forget(),
+        }
+        for at in starts.iter().map(|(at, _)| at).chain(nowhere.iter().map(|(at, _)| at)) {
+            self.to_begin.remove(at);
         }
         self.shared.begin(starts);
-        failures.into_iter().for_each(|failure| self.group.desk.fail(&self.shared, failure));
-        if !again.is_empty() {
-            self.fetch_committed(again, self.shared.cluster.config().retry_backoff);
+        nowhere.into_iter().for_each(|(_, failure)| self.group.desk.fail(&self.shared, failure));
+        if !self.to_begin.is_empty() {
+            self.fetch_committed(self.shared.cluster.config().retry_backoff);
         }
     }
 
     /// Commits what waits for it, while there is a generation to commit it under; when to look again.
     fn send_commits(&mut self, now: Instant) -> Option<Instant> {
-        if self.committing.is_some() || !self.membership.is_member() && self.group.subscription.is_some() {
+        if self.committing.is_some() || !self.membership.may_commit() && self.group.subscription.is_some() {
             return None;
         }
         match self.commits.next(now) {
@@ -399,6 +409,7 @@ impl Driver {
             Ok(Some(offsets)) => {
                 let (coordinator, who) = (Arc::clone(&self.coordinator), self.identity());
                 let limit = self.shared.cluster.config().request_timeout;
+                self.committing_under = who.generation;
                 self.committing = Some(Box::pin(async move {
                     let connection = coordinator.connection(Purpose::Coordinate).await?;
                     requests::commit(&connection, &who, &offsets, limit).await
@@ -412,7 +423,7 @@ impl Driver {
     fn duties(&mut self, now: Instant) -> Option<Instant> {
         let config = &self.group.config;
         if let Some(at) = self.auto_commit_at.filter(|at| *at <= now) {
-            if self.membership.is_member() {
+            if self.membership.is_member() || self.group.subscription.is_none() {
                 self.group.desk.commit_is_due(&self.shared);
             }
             self.auto_commit_at = config.auto_commit.map(|interval| at.max(now) + interval);
@@ -531,6 +542,13 @@ impl Driver {
                 self.committing = None;
                 self.committed(done);
             }
+            watched = some(&mut self.watching) => {
+                self.watching = None;
+                match watched {
+                    Ok(topics) => self.assigned_of = topics,
+                    Err(error) => tracing::debug!("group {}: its topics are not known: {error}", self.group.id),
+                }
+            }
             begun = some(&mut self.beginning) => {
                 self.beginning = None;
                 self.begun(begun);
@@ -559,10 +577,14 @@ impl Driver {
             Conversation::Join(Ok(JoinAnswer::Named(member_id))) => self.membership.named(member_id),
             Conversation::Join(Ok(JoinAnswer::Joined { joined, protocol, members })) => {
                 self.assigned_of.clear();
+                self.watching = None;
                 self.protocol = protocol.clone();
                 self.membership.joined(now, joined);
                 if self.membership.is_leading() {
                     self.lead(&protocol, members);
+                } else if !members.is_empty() {
+                    let shared = Arc::clone(&self.shared);
+                    self.watching = Some(Box::pin(async move { leader::watched(&shared.cluster, members).await }));
                 }
             }
             Conversation::Lead(Ok(shares)) => {
@@ -592,6 +614,8 @@ impl Driver {
                 if self.topics != self.told_topics {
                     self.membership.rejoin("the topics subscribed to have changed");
                 }
+                // They may have, between the assignment and now.
+                self.see_partitions();
             }
             Err(why) => {
                 tracing::warn!("group {}: the leader's assignment cannot be read: {why}", self.group.id);
@@ -631,8 +655,11 @@ impl Driver {
     fn committed(&mut self, answer: Result<HashMap<TopicPartition, ErrorCode>, Failure>) {
         let now = Instant::now();
         let refusal = self.commits.answered(now, answer);
+        // A refusal of a generation that is over, or is just ending, says nothing of the next, under which it goes once more.
+        let is_late = self.committing_under != self.membership.generation() || self.membership.is_joining();
         match refusal {
             Some(Refusal::OtherCoordinator) => self.coordinator.forget(),
+            Some(Refusal::Rebalance | Refusal::OldGeneration | Refusal::UnknownMember) if is_late => {}
             Some(Refusal::Rebalance) => self.membership.rejoin("the group rebalances"),
             Some(refusal @ (Refusal::OldGeneration | Refusal::UnknownMember | Refusal::Fatal(_))) => {
                 // The heartbeat learns it too; here it is known first.

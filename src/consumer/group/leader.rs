@@ -28,7 +28,23 @@ pub(super) async fn share(
     let refused = |code| ClusterError::Refused { api: "JoinGroup", code, message: None };
     // The coordinator chooses among what every member has offered.
     let assignor = assignor.ok_or_else(|| refused(ErrorCode::INCONSISTENT_GROUP_PROTOCOL))?;
-    let members: Vec<GroupMember> = members
+    let members = read(members);
+    let (topics, counts) = topics_of(cluster, &members).await?;
+    let shares = assignor.assign(&topics, &members);
+    let ids = members.into_iter().map(|member| member.member_id);
+    Ok(Shares { members: ids.zip(shares).collect(), topics: counts })
+}
+
+/// The topics of a group whose leader need not assign (KIP-814), for it looks after them all the same.
+pub(super) async fn watched(
+    cluster: &Cluster,
+    members: Vec<(Arc<str>, Option<Arc<str>>, Bytes)>,
+) -> Result<BTreeMap<Arc<str>, usize>, ClusterError> {
+    Ok(topics_of(cluster, &read(members)).await?.1)
+}
+
+fn read(members: Vec<(Arc<str>, Option<Arc<str>>, Bytes)>) -> Vec<GroupMember> {
+    members
         .into_iter()
         .map(|(member_id, group_instance_id, told)| {
             let told = Subscription::decode(told).unwrap_or_else(|why| {
@@ -37,7 +53,14 @@ pub(super) async fn share(
             });
             told.into_member(member_id, group_instance_id)
         })
-        .collect();
+        .collect()
+}
+
+/// All topics that somebody subscribes to, for the assignor, and their numbers of partitions.
+async fn topics_of(
+    cluster: &Cluster,
+    members: &[GroupMember],
+) -> Result<(GroupTopics, BTreeMap<Arc<str>, usize>), ClusterError> {
     let wanted: BTreeSet<Arc<str>> = members.iter().flat_map(|member| member.topics.iter().cloned()).collect();
     let picture = pictured(cluster, &wanted).await?;
     let mut topics = GroupTopics::new();
@@ -49,9 +72,7 @@ pub(super) async fn share(
             topics = topics.with_racks(name, racks);
         }
     }
-    let shares = assignor.assign(&topics, &members);
-    let ids = members.into_iter().map(|member| member.member_id);
-    Ok(Shares { members: ids.zip(shares).collect(), topics: counts })
+    Ok((topics, counts))
 }
 
 /// A picture that includes these topics, also those that only others subscribe to.

@@ -91,6 +91,7 @@ pub(crate) enum Action {
     },
     Heartbeat,
     Leave {
+        member_id: Arc<str>,
         reason: &'static str,
     },
     /// The coordinator is another, or none: find it before the next request.
@@ -139,6 +140,16 @@ impl Membership {
     /// Whether commits are its own to make: it has joined and has not been thrown out.
     pub(crate) fn is_member(&self) -> bool {
         self.generation >= 0
+    }
+
+    /// Not between JoinGroup and SyncGroup: then the coordinator refuses commits.
+    pub(crate) fn may_commit(&self) -> bool {
+        self.is_member() && !matches!(self.state, State::Leading | State::ToSync(_) | State::Syncing)
+    }
+
+    /// JoinGroup is under way: the next generation may have begun already.
+    pub(crate) fn is_joining(&self) -> bool {
+        self.state == State::Joining
     }
 
     pub(crate) fn is_stable(&self) -> bool {
@@ -355,8 +366,10 @@ impl Membership {
     }
 
     fn leave_quietly(&mut self, reason: &'static str) {
-        if !self.member_id.is_empty() {
-            self.ready.push_back(Action::Leave { reason });
+        // It may join again before this is answered, as another.
+        let member_id = std::mem::replace(&mut self.member_id, Arc::from(""));
+        if !member_id.is_empty() {
+            self.ready.push_back(Action::Leave { member_id, reason });
         }
         self.generation = -1;
     }
@@ -379,7 +392,6 @@ impl Membership {
 
     /// LeaveGroup was answered, or will not be.
     pub(crate) fn left(&mut self) {
-        self.member_id = Arc::from("");
         if self.state == State::Leaving {
             self.state = State::Gone;
         }
