@@ -224,3 +224,23 @@ async fn partitions_that_a_topic_grows_by_are_read_too() {
     .await;
     assert_eq!(next(&mut consumer).await, 8);
 }
+
+#[tokio::test]
+async fn a_partition_that_was_given_up_stays_so() {
+    let Some(broker) = broker() else { return };
+    let topic = broker.topic("consume-unassign", 2).await;
+    let mut short = milena::Properties::from_iter([("bootstrap.servers", broker.bootstrap())]);
+    short.set("metadata.max.age.ms", "100");
+    let kafka = Kafka::with_properties(short).await.unwrap();
+    let mut consumer =
+        kafka.standalone_consumer().assign_topics([&*topic], OffsetSpec::Beginning).build().await.unwrap();
+    consumer.unassign(&[TopicPartition::new(topic.as_str(), 0)]);
+    kafka.admin().create_partitions(&topic, 3).await.unwrap();
+    let expected = [1, 2].map(|number| TopicPartition::new(topic.as_str(), number));
+    eventually(SOON, "the new partition is there", async || match consumer.assignment() {
+        assigned if assigned.contains(&expected[1]) => Ok(()),
+        assigned => Err(format!("{assigned:?}")),
+    })
+    .await;
+    assert_eq!(consumer.assignment(), expected);
+}

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use milena::{ConsumeError, Consumer, Kafka, OffsetSpec, Properties, TopicPartition};
+use milena::{ConsumeError, Consumer, Kafka, NewTopic, OffsetSpec, Properties, Record, TopicPartition};
 use support::{
     Broker, Fault, Filter, Numbers, ProxiedCluster, broker, cluster_control, eventually, new_topic, number_of,
 };
@@ -189,4 +189,51 @@ async fn a_broker_that_stands_still_until_others_lead_stops_nothing() {
     numbers.send(3_000).await;
     read.until(&mut consumer, 6_000).await;
     numbers.check(&control.bootstrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_is_gone_is_told_once_and_read_when_it_is_made_anew() {
+    const METADATA: i16 = 3;
+    let Some((broker, proxied, topic)) = filled("consume-gone", 30).await else { return };
+    let mut consumer = consumer(proxied.bootstrap(), &topic, 1 << 20, &[]).await;
+    for _ in 0..30 {
+        timeout(SOON, consumer.recv()).await.unwrap().unwrap().unwrap();
+    }
+    let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
+    kafka.admin().delete_topic(&topic).await.unwrap();
+    for _ in 0..PARTITIONS {
+        let error = timeout(SOON, consumer.recv()).await.unwrap().unwrap_err();
+        assert!(error.to_string().contains("UNKNOWN_TOPIC_OR_PARTITION"), "{error}");
+    }
+    // It is asked for about once a second now.
+    let asked = || proxied.requests(METADATA);
+    let before = asked();
+    timeout(Duration::from_secs(3), consumer.recv()).await.unwrap_err();
+    assert!((1..8).contains(&(asked() - before)), "asked {} times in three seconds", asked() - before);
+
+    kafka.admin().create_topic(NewTopic::new(&*topic).partitions(1)).await.unwrap();
+    let producer = kafka.producer().build().await.unwrap();
+    producer.send(Record::to(&topic).value("new")).await.unwrap();
+    let record = timeout(SOON, consumer.recv()).await.unwrap().unwrap().unwrap();
+    assert_eq!((record.offset(), record.value()), (0, Some(&b"new"[..])));
+    assert_eq!(consumer.assignment(), [TopicPartition::new(topic.as_str(), 0)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_paused_again_and_again_are_not_fetched_ahead_of_their_reader() {
+    const ROUNDS: u32 = 60;
+    let Some((_broker, proxied, topic)) = filled("consume-pauses", 6_000).await else { return };
+    let mut consumer = consumer(proxied.bootstrap(), &topic, 2_000, &[]).await;
+    let mut read = Read::default();
+    let partitions = consumer.assignment();
+    for round in 1..=ROUNDS {
+        read.until(&mut consumer, round).await;
+        consumer.pause(&partitions).unwrap();
+        // What was fetched is put aside meanwhile.
+        timeout(Duration::from_millis(20), consumer.recv()).await.unwrap_err();
+        consumer.resume(&partitions).unwrap();
+    }
+    let fetched: u64 = proxied.proxies().iter().map(|proxy| proxy.counts().answer_bytes(FETCH)).sum();
+    assert!(fetched < 60_000, "{fetched} bytes fetched for {ROUNDS} records of 88");
+    read.until(&mut consumer, 6_000).await;
 }

@@ -100,6 +100,8 @@ pub(crate) enum Step {
     Await,
     /// Nothing at all: take it off the list.
     Idle,
+    /// Every epoch of this producer id is used up: nothing before there is another.
+    NewId(i64),
 }
 
 /// A batch whose records are in their final form.
@@ -223,6 +225,9 @@ impl PartitionQueue {
         if self.renumber {
             if self.in_flight > 0 {
                 return Step::Await;
+            }
+            if self.epoch == i16::MAX && self.producer_id == producer_id {
+                return Step::NewId(producer_id);
             }
             self.start_numbers_anew(producer_id);
         }

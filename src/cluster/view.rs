@@ -129,7 +129,8 @@ impl Cluster {
     ///
     /// A topic that does not exist is asked for again for a short while, since a broker may not have heard of a new one.
     pub(crate) async fn topic(&self, name: &str, deadline: Deadline) -> Result<Arc<Topic>, ClusterError> {
-        if let Some(topic) = self.snapshot().topic(name).filter(|t| t.error == ErrorCode::NONE) {
+        let is_known = |topic: &&Arc<Topic>| topic.error == ErrorCode::NONE && !topic.partitions.is_empty();
+        if let Some(topic) = self.snapshot().topic(name).filter(is_known) {
             return Ok(Arc::clone(topic));
         }
         self.include(&Arc::from(name));
@@ -138,9 +139,7 @@ impl Cluster {
         loop {
             let error = match self.refresh().await {
                 Ok(picture) => match picture.topic(name) {
-                    Some(topic) if topic.error == ErrorCode::NONE && !topic.partitions.is_empty() => {
-                        return Ok(Arc::clone(topic));
-                    }
+                    Some(topic) if is_known(&topic) => return Ok(Arc::clone(topic)),
                     topic => {
                         let code = topic.map_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, |t| t.error);
                         ClusterError::Topic { topic: Arc::from(name), code }

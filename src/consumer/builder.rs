@@ -65,13 +65,15 @@ impl StandaloneBuilder {
         self
     }
 
-    /// Topics of which all partitions are read from `at`. Partitions that are added to them later are read from their beginning.
+    /// Topics of which all partitions are read from `at`. Partitions that are added to them later are read from their beginning;
+    /// those that a topic made anew has no more are given up.
     pub fn assign_topics<T: Into<Arc<str>>>(mut self, topics: impl IntoIterator<Item = T>, at: OffsetSpec) -> Self {
         self.topics.extend(topics.into_iter().map(|topic| (topic.into(), at)));
         self
     }
 
-    /// Reads up to the end of each partition as it is when reading begins, and then yields `None`.
+    /// Reads up to the end of each partition as it is when reading begins, and then yields `None`. A topic that is deleted, or
+    /// made anew, meanwhile has ended.
     pub fn until_end(mut self) -> Self {
         self.to_end = true;
         self
@@ -108,7 +110,7 @@ impl StandaloneBuilder {
         check(&shared, &self.partitions).await?;
         for (name, at) in &self.topics {
             let topic = shared.cluster.topic(name, deadline(&shared)).await?;
-            shared.table().whole_topics.push(Arc::clone(&topic.name));
+            shared.follow(&topic);
             let all = (0..topic.partitions.len()).map(|n| TopicPartition::new(Arc::clone(&topic.name), n as i32));
             self.partitions.extend(all.map(|partition| (partition, *at)));
         }

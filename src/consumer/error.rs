@@ -50,7 +50,7 @@ pub enum ConsumeError {
         /// Why.
         code: ErrorCode,
     },
-    /// Offsets could not be found out.
+    /// Offsets could not be found out, or the topic is gone. Reading goes on once it can, unless it was to end.
     #[error("{partition}: {source}")]
     Offsets {
         /// Where.

@@ -29,6 +29,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut questions: FuturesUnordered<Question> = FuturesUnordered::new();
     let mut refreshing: Option<Question> = None;
     let old_after = shared.cluster.config().metadata_max_age;
+    // Between questions for the leader of a partition that has none: its topic may be gone for good.
+    let mut leaderless = shared.cluster.backoff();
+    let mut ask_again: Option<Instant> = None;
     shared.see_picture();
     while !shared.closed.load(Ordering::Acquire) {
         let now = Instant::now();
@@ -39,6 +42,20 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
         }
         let wake = ask(&shared, now, &mut questions);
+        match shared.table().leaderless {
+            false => {
+                leaderless.reset();
+                ask_again = None;
+            }
+            true if refreshing.is_some() => {}
+            true => {
+                let at = *ask_again.get_or_insert_with(|| now + leaderless.next_wait());
+                if at <= now {
+                    shared.stale.store(true, Ordering::Release);
+                    ask_again = None;
+                }
+            }
+        }
         if refreshing.is_none() && (shared.stale.swap(false, Ordering::AcqRel) || shared.cluster.is_old(now)) {
             let shared = Arc::clone(&shared);
             refreshing = Some(Box::pin(async move {
@@ -49,7 +66,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }));
         }
         let old_at = shared.cluster.snapshot().taken + old_after;
-        let wake = wake.map_or(old_at, |wake| wake.min(old_at));
+        let wake = [wake, ask_again].into_iter().flatten().fold(old_at, Instant::min);
         let refresh = async {
             match &mut refreshing {
                 Some(refresh) => refresh.await,

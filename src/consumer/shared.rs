@@ -13,10 +13,10 @@ use tokio::{sync::Notify, time::Instant};
 use super::{ConsumeError, ConsumerConfig, group::Committed};
 use crate::{
     batch::DecodeLimits,
-    cluster::Cluster,
-    fetch::{Ask, Chunk, ChunkReader, Next, PartitionFetch, Rules, Taken, Want},
-    model::{OffsetSpec, TopicPartition},
-    wire::messages::fetch_response::PartitionData,
+    cluster::{Cluster, ClusterError, Topic},
+    fetch::{Ask, Chunk, ChunkReader, FetchFailure, Next, PartitionFetch, Rules, Taken, Want},
+    model::{OffsetSpec, TopicId, TopicPartition},
+    wire::{ErrorCode, messages::fetch_response::PartitionData},
 };
 
 /// What the handle and the tasks share.
@@ -41,11 +41,23 @@ pub(super) struct Shared {
 pub(super) struct Table {
     pub(super) slots: HashMap<TopicPartition, Slot>,
     /// Topics whose partitions are all assigned, also those to come.
-    pub(super) whole_topics: Vec<Arc<str>>,
+    whole_topics: HashMap<Arc<str>, Whole>,
+    /// Topics that no broker knows any more, and since when.
+    missing: HashMap<Arc<str>, Instant>,
+    /// Whether a partition waits for a leader: the metadata have to be asked for again.
+    pub(super) leaderless: bool,
     pub(super) mailboxes: HashMap<i32, Arc<Mailbox>>,
     ready: VecDeque<Item>,
     incarnations: u32,
     to_end: bool,
+}
+
+/// A wholly assigned topic as it was seen last.
+#[derive(Debug)]
+struct Whole {
+    id: TopicId,
+    /// All numbers below have been assigned: one that is not any more was given up by the user.
+    partitions: usize,
 }
 
 /// One assigned partition.
@@ -58,6 +70,8 @@ pub(super) struct Slot {
     pub(super) epoch: i32,
     /// Chunks that came up while the partition was paused.
     parked: VecDeque<Chunk>,
+    /// How many chunks that were parked are to be read again: no answer counts them, so nothing is fetched before they are read.
+    resumed: usize,
     /// Where to start is being found out, and holds unless the user says it first.
     is_waiting: bool,
 }
@@ -164,6 +178,12 @@ impl Shared {
         self.reader.wake();
     }
 
+    /// Follows a topic all of whose partitions are assigned now: those that are added to it will be too.
+    pub(super) fn follow(&self, topic: &Topic) {
+        let whole = Whole { id: topic.id, partitions: topic.partitions.len() };
+        self.table().whole_topics.insert(Arc::clone(&topic.name), whole);
+    }
+
     /// Adds partitions, or moves those that are there.
     pub(super) fn assign(&self, partitions: impl IntoIterator<Item = (TopicPartition, OffsetSpec)>) {
         let mut table = self.table();
@@ -226,7 +246,7 @@ impl Shared {
     pub(super) fn plan(&self, broker: i32) -> (Vec<Ask>, Option<Instant>) {
         let now = Instant::now();
         let (mut asks, mut wake) = (Vec::new(), None);
-        for (partition, slot) in &mut self.table().slots {
+        for (partition, slot) in self.table().slots.iter_mut().filter(|(_, slot)| slot.resumed == 0) {
             match slot.fetch.want(now, broker, &partition.topic, partition.partition) {
                 Want::Fetch(ask) => asks.push(ask),
                 Want::Wait(until) => wake = Some(wake.map_or(until, |w: Instant| w.min(until))),
@@ -252,6 +272,7 @@ impl Shared {
         for ask in asks {
             let partition = TopicPartition::new(Arc::clone(&ask.wanted.topic), ask.wanted.partition);
             let Some(slot) = table.slots.get_mut(&partition) else { continue };
+            let before = slot.fetch.lineage();
             let taken = match part(ask) {
                 Some(data) => slot.fetch.answered(now, broker, ask, data),
                 None => {
@@ -259,6 +280,10 @@ impl Shared {
                     continue;
                 }
             };
+            if slot.fetch.lineage() != before {
+                slot.forget();
+                self.changes.fetch_add(1, Ordering::AcqRel);
+            }
             refresh |= taken.refresh;
             let source = slot.fetch.source(now);
             attention |= slot.fetch.has_question() || source.is_some_and(|id| !table.mailboxes.contains_key(&id));
@@ -298,6 +323,7 @@ impl Shared {
         let before = slot.fetch.lineage();
         let taken = take(&mut slot.fetch);
         if slot.fetch.lineage() != before {
+            slot.forget();
             self.changes.fetch_add(1, Ordering::AcqRel);
         }
         if taken.refresh {
@@ -307,23 +333,27 @@ impl Shared {
         self.wake_all(&table);
     }
 
-    /// After a new picture: leaders, epochs and ids, and partitions that wholly assigned topics have grown by.
+    /// After a new picture: leaders, epochs and ids, and the partitions that wholly assigned topics have now.
     pub(super) fn see_picture(&self) {
         let picture = self.cluster.snapshot();
+        let (now, patience) = (Instant::now(), self.cluster.config().unknown_topic_patience);
         let mut table = self.table();
         for topic in picture.topics.values() {
-            table.grow(&self.rules, &topic.name, topic.partitions.len());
+            table.see_topic(&self.rules, topic, now);
         }
         let partitions: Vec<TopicPartition> = table.slots.keys().cloned().collect();
+        table.leaderless = false;
         for at in partitions {
+            let gone = table.missing.get(&at.topic).is_some_and(|since| now.duration_since(*since) >= patience);
             let (Some(topic), Some(slot)) = (picture.topic(&at.topic), table.slots.get_mut(&at)) else { continue };
             let partition = picture.partition(&at.topic, at.partition);
             let (leader, epoch) = partition.map_or((None, -1), |p| (p.leader, p.leader_epoch));
-            if leader.is_none() {
-                // The partition waits, and the metadata are asked for again.
-                self.stale.store(true, Ordering::Release);
+            let mut next = slot.fetch.see(topic.id, leader, epoch);
+            if gone {
+                let error = ClusterError::Topic { topic: Arc::clone(&at.topic), code: topic.error };
+                next = slot.fetch.topic_is_gone(FetchFailure::Cluster(error));
             }
-            let next = slot.fetch.see(topic.id, leader, epoch);
+            table.leaderless |= leader.is_none();
             table.deliver(at, Taken { next, ..Taken::default() }, None);
         }
         self.changes.fetch_add(1, Ordering::AcqRel);
@@ -343,6 +373,7 @@ impl Shared {
         let Some(slot) = table.slots.get_mut(&reading.partition) else { return };
         if slot.fetch.lineage() == reading.lineage {
             slot.came_to(&reading.records);
+            slot.resumed -= usize::from(reading.held.is_none());
             slot.parked.push_back(reading.records.into_rest().detached());
         }
     }
@@ -354,6 +385,10 @@ impl Shared {
             && slot.fetch.lineage() == reading.lineage
         {
             slot.came_to(&reading.records);
+            if reading.held.is_none() {
+                slot.resumed -= 1;
+                self.wake_all(&table);
+            }
         }
         drop(table);
         drop(reading.held);
@@ -363,7 +398,7 @@ impl Shared {
     pub(super) fn halt(&self, partition: &TopicPartition) {
         if let Some(slot) = self.table().slots.get_mut(partition) {
             slot.fetch.unreadable();
-            slot.parked.clear();
+            slot.forget();
         }
     }
 
@@ -377,7 +412,10 @@ impl Shared {
                 continue;
             }
             match item.next {
-                Next::Chunk(chunk) if slot.fetch.is_paused() => slot.parked.push_back(chunk.detached()),
+                Next::Chunk(chunk) if slot.fetch.is_paused() => {
+                    slot.resumed -= usize::from(item.held.is_none());
+                    slot.parked.push_back(chunk.detached());
+                }
                 Next::Chunk(chunk) => {
                     let records = ChunkReader::new(chunk, slot.fetch.stop(), DecodeLimits::default());
                     let Item { partition, lineage, held, .. } = item;
@@ -399,6 +437,7 @@ impl Shared {
         slot.fetch.set_paused(paused);
         if !paused {
             let (lineage, parked) = (slot.fetch.lineage(), std::mem::take(&mut slot.parked));
+            slot.resumed += parked.len();
             // Before whatever of the partition has come since.
             for chunk in parked.into_iter().rev() {
                 let partition = partition.clone();
@@ -424,12 +463,18 @@ impl Shared {
 
 impl Slot {
     fn new(fetch: PartitionFetch) -> Slot {
-        Slot { fetch, position: None, epoch: -1, parked: VecDeque::new(), is_waiting: false }
+        Slot { fetch, position: None, epoch: -1, parked: VecDeque::new(), resumed: 0, is_waiting: false }
+    }
+
+    /// What was fetched counts no more.
+    fn forget(&mut self) {
+        self.parked.clear();
+        self.resumed = 0;
     }
 
     /// Reading goes on there.
     fn moved_to(&mut self, at: OffsetSpec, epoch: i32) {
-        self.parked.clear();
+        self.forget();
         (self.is_waiting, self.epoch) = (false, epoch);
         self.position = match at {
             OffsetSpec::At(offset) => Some(offset),
@@ -460,13 +505,24 @@ impl Table {
         self.slots.insert(partition, Slot { is_waiting: true, ..slot });
     }
 
-    /// Adds the partitions that a wholly assigned topic has grown by; all their records are new.
-    pub(super) fn grow(&mut self, rules: &Arc<Rules>, topic: &Arc<str>, partitions: usize) {
-        if !self.whole_topics.contains(topic) {
-            return;
+    /// Takes over which partitions a topic has: a wholly assigned one may have grown, and all records of what is new are new.
+    /// It has fewer only where it was made anew.
+    fn see_topic(&mut self, rules: &Arc<Rules>, topic: &Topic, now: Instant) {
+        match topic.error {
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => drop(self.missing.entry(Arc::clone(&topic.name)).or_insert(now)),
+            _ => drop(self.missing.remove(&topic.name)),
         }
-        for number in 0..partitions {
-            let partition = TopicPartition::new(Arc::clone(topic), number as i32);
+        let count = topic.partitions.len();
+        let Some(whole) = self.whole_topics.get_mut(&topic.name).filter(|_| count > 0) else { return };
+        let is_new = whole.id != topic.id;
+        let known = if is_new { whole.partitions.min(count) } else { whole.partitions };
+        *whole = Whole { id: topic.id, partitions: count.max(known) };
+        if is_new {
+            let is_there = |at: &TopicPartition| at.topic != topic.name || (at.partition as usize) < count;
+            self.slots.retain(|at, _| is_there(at));
+        }
+        for number in known..count {
+            let partition = TopicPartition::new(Arc::clone(&topic.name), number as i32);
             if !self.slots.contains_key(&partition) {
                 self.add(rules, partition, OffsetSpec::Beginning);
             }

@@ -248,10 +248,24 @@ impl PartitionFetch {
         None
     }
 
+    /// No broker knows the topic any more. Told once; if it comes back reading goes on, unless it was to end.
+    pub(crate) fn topic_is_gone(&mut self, failure: FetchFailure) -> Option<Next> {
+        if self.stop != Stop::Never && self.state != State::Halted {
+            return self.halt(failure);
+        }
+        self.tell(failure).filter(|_| self.state != State::Halted)
+    }
+
     /// The topic was deleted and made again: all its records are new.
     fn start_in_new_topic(&mut self, leader: Option<i32>, epoch: i32) -> Option<Next> {
         let offset = self.next;
         (self.leader, self.leader_epoch, self.replica) = (leader, epoch, None);
+        if self.stop != Stop::Never {
+            // None of them was there when reading began.
+            self.give_up_attempt();
+            self.state = State::Halted;
+            return None;
+        }
         self.start_at(OffsetSpec::Beginning);
         match self.rules.reset {
             OffsetReset::None => self.halt(FetchFailure::OutOfRange { offset }),
@@ -324,6 +338,12 @@ impl PartitionFetch {
         match found {
             Err(error) => self.inquiry_failed(now, error),
             Ok(found) => {
+                let is_time = matches!(self.state, State::Locate(OffsetSpec::Timestamp(_)));
+                if found.offset < 0 && (self.stop == Stop::AtEnd || !is_time) {
+                    // Every log has a beginning and an end: the broker does not know them yet.
+                    self.back_off(now);
+                    return Taken { refresh: true, ..Taken::default() };
+                }
                 self.recovered();
                 if self.stop == Stop::AtEnd {
                     self.stop = Stop::Before(found.offset);

@@ -131,6 +131,11 @@ async fn collect(
                 *wake = Some(wake.map_or(until, |w: Instant| w.min(until)));
                 true
             }
+            Step::NewId(used_up) => {
+                let _ = shared.producer_id.compare_exchange(used_up, -1, Ordering::AcqRel, Ordering::Acquire);
+                *wake = Some(now);
+                true
+            }
             Step::Await | Step::Seal(_) => true,
             Step::Idle => {
                 queue.listed_at = None;

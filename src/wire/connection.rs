@@ -207,6 +207,13 @@ impl Connection {
     }
 }
 
+/// A write under way would otherwise go on by itself, for as long as the peer does not read.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.ending.give_up("closed by this side");
+    }
+}
+
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection").field("address", &self.address).field("ended", &self.ending.reason()).finish()
@@ -217,13 +224,16 @@ impl fmt::Debug for Connection {
 async fn connect(address: &Address, limit: Duration) -> io::Result<TcpStream> {
     let connecting = async {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name resolves to no address");
-        for resolved in tokio::net::lookup_host((address.host(), address.port())).await? {
-            match TcpStream::connect(resolved).await {
-                Ok(stream) => {
+        let addresses: Vec<_> = tokio::net::lookup_host((address.host(), address.port())).await?.collect();
+        for resolved in &addresses {
+            // One that does not answer leaves time for the others.
+            match timeout(limit / addresses.len() as u32, TcpStream::connect(resolved)).await {
+                Ok(Ok(stream)) => {
                     stream.set_nodelay(true)?;
                     return Ok(stream);
                 }
-                Err(error) => last = error,
+                Ok(Err(error)) => last = error,
+                Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, format!("no answer from {resolved}")),
             }
         }
         Err(last)

@@ -41,6 +41,8 @@ pub(super) struct Stream {
 pub(super) struct Ending {
     reason: OnceLock<String>,
     reader: AtomicWaker,
+    /// A write may wait for a peer that reads no more: nobody else would end it.
+    writer: AtomicWaker,
 }
 
 impl Ending {
@@ -48,6 +50,7 @@ impl Ending {
     pub(super) fn give_up(&self, reason: impl Into<String>) {
         let _ = self.reason.set(reason.into());
         self.reader.wake();
+        self.writer.wake();
     }
 
     pub(super) fn reason(&self) -> Option<&str> {
@@ -159,6 +162,7 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        this.ending.writer.register(cx.waker());
         this.ending.check()?;
         if let Some(own) = this.announced.take() {
             this.outgoing = Outgoing::new(own, this.attachments.take(buf));

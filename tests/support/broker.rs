@@ -36,7 +36,7 @@ pub fn brokers() -> Option<String> {
     match env::var("MILENA_TEST_BROKERS") {
         Ok(servers) if !servers.trim().is_empty() => Some(servers),
         _ => {
-            not_run("MILENA_TEST_BROKERS is not set; start one with tests/kafka/kafka.sh up, or run tests/run.sh");
+            not_run("MILENA_TEST_BROKERS is not set; start one with tests/kafka/kafka.sh up");
             None
         }
     }

@@ -196,3 +196,27 @@ fn numbers_wrap_to_zero() {
     assert_eq!(after(i32::MAX, 1), 0);
     assert_eq!(after(i32::MAX - 1, 3), 1);
 }
+
+#[test]
+fn when_the_epochs_are_used_up_another_producer_id_is_needed() {
+    let mut bench = Bench::new();
+    let refused = || Answer::Refused { why: "too large".into(), code: 10, possibly_written: false };
+    // Each refusal leaves a gap in the numbers, and so costs an epoch.
+    for epoch in 0..=i16::MAX {
+        bench.append();
+        let sent = bench.send_all();
+        assert_eq!(sent.iter().map(|(_, numbers)| *numbers).collect::<Vec<_>>(), [(epoch, 0)]);
+        bench.answer(sent[0].0, refused());
+    }
+    bench.append();
+    let step = bench.queue.step(bench.now, &bench.limits, true, false, PRODUCER);
+    assert!(matches!(step, Step::NewId(PRODUCER)), "{step:?}");
+    let Step::Seal(open) = bench.queue.step(bench.now, &bench.limits, true, false, PRODUCER + 1) else { panic!() };
+    bench.queue.admit(open.seal(Compression::None, &Spares::new(0)), PRODUCER + 1);
+    let Step::Send { batch, .. } = bench.queue.step(bench.now, &bench.limits, true, false, PRODUCER + 1) else {
+        panic!()
+    };
+    let id = i64::from_be_bytes(batch.bytes()[43..51].try_into().unwrap());
+    let epoch = i16::from_be_bytes(batch.bytes()[51..53].try_into().unwrap());
+    assert_eq!((id, epoch), (PRODUCER + 1, 0));
+}

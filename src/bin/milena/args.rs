@@ -88,7 +88,7 @@ pub(crate) struct BenchProduce {
     #[arg(short = 'n', value_name = "COUNT", default_value_t = 1_000_000, value_parser = at_least_one)]
     pub(crate) count: usize,
     /// Bytes of each record's value
-    #[arg(long, value_name = "BYTES", default_value_t = 100)]
+    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = record_size)]
     pub(crate) size: usize,
     /// Give each record a key of its own, 8 bytes
     #[arg(long)]
@@ -99,12 +99,17 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "a whole number from 1 is allowed".to_owned())
 }
 
+/// No record can be larger: its batch is counted with 32 bits.
+fn record_size(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n <= 1 << 30).ok_or_else(|| "a whole number up to 1073741824 is allowed".to_owned())
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Produce {
     /// The topic
     pub(crate) topic: String,
     /// Splits the key off each line
-    #[arg(short, value_name = "SEPARATOR")]
+    #[arg(short, value_name = "SEPARATOR", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) key: Option<String>,
     /// A header for every record
     #[arg(short = 'H', value_name = "NAME=VALUE", value_parser = setting)]

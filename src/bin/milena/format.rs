@@ -97,7 +97,13 @@ pub(crate) fn time(text: &str) -> Option<Timestamp> {
     let [year, month, day] = numbers(date, '-')?;
     let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
     let [hour, minute, second] = numbers(time, ':')?;
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+    if !(1970..=9999).contains(&year)
+        || !(1..=12).contains(&month)
+        || !(1..=31).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 59
+    {
         return None;
     }
     let millis: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
@@ -138,7 +144,15 @@ mod tests {
         assert_eq!(millis("1970-01-01T00:00:00Z"), Some(0));
         assert_eq!(millis("2026-11-24T12:34:56.789Z"), Some(1_795_523_696_789));
         assert_eq!(millis("2000-02-29T00:00:00.5Z"), Some(951_782_400_500));
-        for bad in ["", "@-1", "2026-11-24", "2026-13-01T00:00:00Z", "2026-11-24T24:00:00Z", "noon"] {
+        for bad in [
+            "",
+            "@-1",
+            "2026-11-24",
+            "2026-13-01T00:00:00Z",
+            "300000000000-01-01T00:00:00Z",
+            "2026-11-24T24:00:00Z",
+            "noon",
+        ] {
             assert_eq!(millis(bad), None, "{bad}");
         }
     }

@@ -232,3 +232,45 @@ fn an_answer_of_another_shape_is_no_progress_and_no_harm() {
     assert!(ask(&mut fetch, now, 1).is_none(), "not at once");
     assert_eq!(ask(&mut fetch, now + Duration::from_secs(2), 1).unwrap().wanted.offset, 20);
 }
+
+#[test]
+fn an_end_that_the_leader_does_not_know_is_asked_for_again_later() {
+    let mut now = Instant::now();
+    let found = |offset| Ok(FoundOffset { offset, timestamp: -1, leader_epoch: 4 });
+    let mut fetch = PartitionFetch::new(rules(OffsetReset::Latest), 1, OffsetSpec::End, true);
+    fetch.see(TopicId([1; 16]), Some(1), 4);
+    // Once for where to end, once for where to start.
+    for _ in 0..2 {
+        for _ in 0..3 {
+            let (attempt, inquiry) = fetch.inquire(now).unwrap().unwrap();
+            assert_eq!(inquiry, Inquiry::Offset(OffsetSpec::End));
+            assert!(fetch.located(now, attempt, found(-1)).refresh);
+            now = fetch.inquire(now).expect_err("not at once");
+            assert!(!fetch.is_finished(Some(0)));
+        }
+        let (attempt, _) = fetch.inquire(now).unwrap().unwrap();
+        fetch.located(now, attempt, found(7));
+    }
+    assert!(fetch.is_finished(Some(7)));
+}
+
+#[test]
+fn reading_that_is_to_end_ends_with_its_topic() {
+    let gone = || {
+        FetchFailure::Cluster(ClusterError::Topic { topic: "t".into(), code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION })
+    };
+    let ending = || {
+        let mut fetch = PartitionFetch::new(rules(OffsetReset::Latest), 1, OffsetSpec::At(0), true);
+        fetch.see(TopicId([1; 16]), Some(1), 4);
+        fetch
+    };
+    let mut anew = ending();
+    assert!(anew.see(TopicId([2; 16]), Some(1), 0).is_none() && anew.is_finished(None));
+    let mut deleted = ending();
+    assert!(deleted.topic_is_gone(gone()).is_some() && deleted.topic_is_gone(gone()).is_none());
+    assert!(deleted.is_finished(None));
+    // Reading that is not to end waits for the topic.
+    let mut waiting = led(OffsetReset::Latest, OffsetSpec::At(0));
+    assert!(waiting.topic_is_gone(gone()).is_some() && waiting.topic_is_gone(gone()).is_none());
+    assert!(ask(&mut waiting, Instant::now(), 1).is_some());
+}
