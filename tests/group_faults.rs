@@ -6,7 +6,9 @@ mod support;
 use std::time::Duration;
 
 use milena::{Kafka, Producer};
-use support::{ClusterControl, Commits, Journal, Member, Numbers, cluster_control, eventually, new_topic, quick, unique};
+use support::{
+    ClusterControl, Commits, Journal, Member, Numbers, cluster_control, eventually, new_topic, quick, unique,
+};
 
 const SOON: Duration = Duration::from_secs(90);
 const PARTITIONS: u32 = 6;

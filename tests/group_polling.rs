@@ -5,7 +5,9 @@ mod support;
 use std::time::Duration;
 
 use milena::{ConsumeError, ConsumerEvent, Kafka, Rebalance};
-use support::{Commits, Direction, Fault, Filter, Journal, Member, Numbers, broker, eventually, new_topic, quick, unique};
+use support::{
+    Commits, Direction, Fault, Filter, Journal, Member, Numbers, broker, eventually, new_topic, quick, unique,
+};
 use tokio::time::timeout;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -31,7 +33,10 @@ async fn a_member_whose_user_is_away_leaves_says_so_once_and_joins_again() {
     let here = Member::start("here", member().build().await.unwrap(), &journal, Commits::Every(1));
     eventually(SOON, "the one who polls has all", async || journal.shared_by(&["here"], 2)).await;
     let late = away.commit().await.unwrap_err();
-    assert!(late.to_string().contains("belongs to this member no more") || matches!(late, milena::CommitError::Closed), "{late}");
+    assert!(
+        late.to_string().contains("belongs to this member no more") || matches!(late, milena::CommitError::Closed),
+        "{late}"
+    );
     eventually(SOON, "all but what was committed", async || journal.numbers().len() == 99).await;
 
     let error = timeout(SOON, away.next_event()).await.expect("it is told").unwrap_err();
@@ -75,7 +80,7 @@ async fn heartbeats_go_on_while_the_user_holds_a_record_and_while_no_fetch_is_an
     let first = timeout(SOON, slow.recv()).await.unwrap().unwrap().unwrap();
     let (_, generation) = slow.membership().expect("it has joined");
     // More heartbeats than fit into a session, without a poll.
-    let beats = 6_000 / 300 * 3 / 2;
+    let beats = 6_000 / 300 + 3;
     let until = proxied.answers(HEARTBEAT) + beats;
     eventually(SOON, "heartbeats go on", async || proxied.answers(HEARTBEAT) >= until).await;
     assert_eq!(slow.membership().map(|(_, generation)| generation), Some(generation));

@@ -15,9 +15,16 @@ pub type Partitions = BTreeSet<TopicPartition>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Happening {
     /// A record was handed to the user.
-    Record { at: TopicPartition, offset: i64, number: u32 },
+    Record {
+        at: TopicPartition,
+        offset: i64,
+        number: u32,
+    },
     /// The coordinator has said that this is committed.
-    Committed { at: TopicPartition, offset: i64 },
+    Committed {
+        at: TopicPartition,
+        offset: i64,
+    },
     Assigned(Partitions),
     Revoked(Partitions),
     Lost(Partitions),

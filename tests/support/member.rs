@@ -138,12 +138,7 @@ async fn serve(
 }
 
 /// Commits what was handed out since the last commit.
-async fn commit(
-    name: &str,
-    consumer: &mut Consumer,
-    journal: &Journal,
-    handed: &mut BTreeMap<TopicPartition, i64>,
-) {
+async fn commit(name: &str, consumer: &mut Consumer, journal: &Journal, handed: &mut BTreeMap<TopicPartition, i64>) {
     let offsets = std::mem::take(handed);
     match consumer.commit_offsets(offsets.clone()).await {
         Ok(()) => {
