@@ -126,7 +126,7 @@ async fn starts_where_it_is_told_and_moves_where_it_is_told() {
     let later = Timestamp::from_millis(i64::MAX / 2);
     assert_eq!(consumer.offsets_for_times([(at.clone(), later)]).await.unwrap()[&at], None);
 
-    consumer.unassign(all);
+    consumer.unassign(all).unwrap();
     assert!(consumer.assignment().is_empty());
     let error = consumer.seek(&at, 0).unwrap_err();
     assert!(matches!(error, ConsumeError::NotAssigned { .. }), "{error}");
