@@ -80,7 +80,7 @@ async fn heartbeats_go_on_while_the_user_holds_a_record_and_while_no_fetch_is_an
     let first = timeout(SOON, slow.recv()).await.unwrap().unwrap().unwrap();
     let (_, generation) = slow.membership().expect("it has joined");
     // More heartbeats than fit into a session, without a poll.
-    let beats = 6_000 / 300 * 3 / 2;
+    let beats = 6_000 / 300 + 3;
     let until = proxied.answers(HEARTBEAT) + beats;
     eventually(SOON, "heartbeats go on", async || proxied.answers(HEARTBEAT) >= until).await;
     assert_eq!(slow.membership().map(|(_, generation)| generation), Some(generation));

@@ -49,7 +49,7 @@ public final class Member implements ConsumerRebalanceListener {
 
     public static void main(String[] args) throws Exception {
         Member member = new Member(args);
-        Thread.ofPlatform().daemon().start(() -> {
+        Thread watcher = new Thread(() -> {
             try {
                 while (System.in.read() >= 0) { }
             } catch (java.io.IOException error) {
@@ -58,6 +58,8 @@ public final class Member implements ConsumerRebalanceListener {
             member.closing = true;
             member.consumer.wakeup();
         });
+        watcher.setDaemon(true);
+        watcher.start();
         member.run();
     }
 

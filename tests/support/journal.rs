@@ -223,6 +223,27 @@ impl Journal {
         }
     }
 
+    /// Asserts that nothing was committed before it was handed out.
+    pub fn assert_only_what_was_handed_out_is_committed(&self) {
+        let mut handed: BTreeMap<TopicPartition, i64> = BTreeMap::new();
+        for Entry { member, what, .. } in self.entries() {
+            match what {
+                Happening::Record { at, offset, .. } => {
+                    let behind = handed.entry(at).or_default();
+                    *behind = (*behind).max(offset + 1);
+                }
+                Happening::Committed { at, offset } => {
+                    let behind = handed.get(&at).copied().unwrap_or(0);
+                    assert!(
+                        offset <= behind,
+                        "{member} committed {at}:{offset}, and {behind} was next to be handed out"
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// How often each number was handed out.
     pub fn numbers(&self) -> BTreeMap<u32, usize> {
         let mut numbers = BTreeMap::new();

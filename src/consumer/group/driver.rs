@@ -57,13 +57,13 @@ struct Driver {
     /// As it was told in the last JoinGroup.
     told_topics: BTreeSet<Arc<str>>,
     /// As leader: the topics and their partitions that the last assignment was made of.
-    assigned_of: BTreeMap<Arc<str>, usize>,
+    assigned_of: leader::PartitionCounts,
     /// The name of the assignor that the group has chosen.
     protocol: String,
     last_assignment: Option<(Vec<TopicPartition>, i32)>,
     conversation: Option<Work<Conversation>>,
     /// What `assigned_of` is to be, of a leader that need not assign.
-    watching: Option<Work<Result<BTreeMap<Arc<str>, usize>, ClusterError>>>,
+    watching: Option<Work<Result<leader::PartitionCounts, ClusterError>>>,
     beating: Option<Work<Result<(), Failure>>>,
     committing: Option<Work<Result<HashMap<TopicPartition, ErrorCode>, Failure>>>,
     /// The generation under which it does.

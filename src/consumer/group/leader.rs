@@ -12,11 +12,14 @@ use crate::{
     wire::ErrorCode,
 };
 
+/// Topics with their numbers of partitions.
+pub(super) type PartitionCounts = BTreeMap<Arc<str>, usize>;
+
 /// What the leader gives to each member, and the topics that it was made of with their numbers of partitions.
 #[derive(Debug)]
 pub(super) struct Shares {
     pub(super) members: Vec<(Arc<str>, Vec<TopicPartition>)>,
-    pub(super) topics: BTreeMap<Arc<str>, usize>,
+    pub(super) topics: PartitionCounts,
 }
 
 /// Shares the partitions of all that the members subscribe to among them.
@@ -39,7 +42,7 @@ pub(super) async fn share(
 pub(super) async fn watched(
     cluster: &Cluster,
     members: Vec<(Arc<str>, Option<Arc<str>>, Bytes)>,
-) -> Result<BTreeMap<Arc<str>, usize>, ClusterError> {
+) -> Result<PartitionCounts, ClusterError> {
     Ok(topics_of(cluster, &read(members)).await?.1)
 }
 
@@ -57,10 +60,7 @@ fn read(members: Vec<(Arc<str>, Option<Arc<str>>, Bytes)>) -> Vec<GroupMember> {
 }
 
 /// All topics that somebody subscribes to, for the assignor, and their numbers of partitions.
-async fn topics_of(
-    cluster: &Cluster,
-    members: &[GroupMember],
-) -> Result<(GroupTopics, BTreeMap<Arc<str>, usize>), ClusterError> {
+async fn topics_of(cluster: &Cluster, members: &[GroupMember]) -> Result<(GroupTopics, PartitionCounts), ClusterError> {
     let wanted: BTreeSet<Arc<str>> = members.iter().flat_map(|member| member.topics.iter().cloned()).collect();
     let picture = pictured(cluster, &wanted).await?;
     let mut topics = GroupTopics::new();

@@ -109,11 +109,31 @@ fn a_member_whose_user_is_away_leaves_until_he_polls() {
     member.next(now);
     member.overdue();
     assert_eq!(member.next(now), Action::Lose(all(&[0])));
-    assert!(matches!(member.next(now), Action::Leave { .. }));
+    let Action::Leave { member_id, .. } = member.next(now) else { panic!() };
+    assert_eq!(&*member_id, "me");
     assert_eq!(member.next(now + INTERVAL), Action::Wait(None), "neither heartbeats nor joins");
-    member.left();
     member.polled();
     assert!(matches!(member.next(now), Action::Join { .. }));
+    assert_eq!(&**member.member_id(), "", "as another, whether its leaving was answered or not");
+    member.named(Arc::from("other"));
+    member.left();
+    assert_eq!(&**member.member_id(), "other");
+}
+
+#[test]
+fn no_commit_is_sent_between_joining_and_syncing() {
+    let now = Instant::now();
+    let mut member = member(true, now, &[0]);
+    assert!(member.may_commit());
+    member.refused(now, Refusal::Rebalance).unwrap();
+    while !matches!(member.next(now), Action::Join { .. }) {}
+    assert!(member.may_commit() && member.is_joining(), "under the generation that ends");
+    member.joined(now, joined(false));
+    assert!(!member.may_commit());
+    member.next(now);
+    assert!(!member.may_commit());
+    member.synced(now, [at(0)].into());
+    assert!(member.may_commit());
 }
 
 #[test]
