@@ -234,7 +234,7 @@ async fn a_partition_that_was_given_up_stays_so() {
     let kafka = Kafka::with_properties(short).await.unwrap();
     let mut consumer =
         kafka.standalone_consumer().assign_topics([&*topic], OffsetSpec::Beginning).build().await.unwrap();
-    consumer.unassign(&[TopicPartition::new(topic.as_str(), 0)]);
+    consumer.unassign(&[TopicPartition::new(topic.as_str(), 0)]).unwrap();
     kafka.admin().create_partitions(&topic, 3).await.unwrap();
     let expected = [1, 2].map(|number| TopicPartition::new(topic.as_str(), number));
     eventually(SOON, "the new partition is there", async || match consumer.assignment() {
