@@ -4,7 +4,7 @@ use crate::{
     admin::{ADMIN_KEYS, Admin, AdminConfig},
     cluster::{Cluster, ClusterError},
     config::{CLIENT_KEYS, ClientConfig, ConfigError, Properties, apply, reject_unknown},
-    consumer::{CONSUMER_KEYS, ConsumerConfig, StandaloneBuilder},
+    consumer::{CONSUMER_KEYS, ConsumerBuilder, ConsumerConfig, StandaloneBuilder},
     producer::{PRODUCER_KEYS, ProducerBuilder, ProducerConfig},
 };
 
@@ -80,12 +80,18 @@ impl Kafka {
         ProducerBuilder::new(self.new_cluster(), self.producer.clone())
     }
 
+    /// A member of the consumer group `group`, which shares the partitions of its topics among its members and keeps the
+    /// offsets up to which they have come, to be configured and built.
+    pub fn consumer(&self, group: impl Into<Arc<str>>) -> ConsumerBuilder {
+        ConsumerBuilder::new(self.new_cluster(), self.consumer.clone(), group.into())
+    }
+
     /// A consumer that reads the partitions it is told to, in no group, to be configured and built.
     pub fn standalone_consumer(&self) -> StandaloneBuilder {
         StandaloneBuilder::new(self.new_cluster(), self.consumer.clone())
     }
 
-    /// An admin of this cluster: topics, configs, the deletion of records.
+    /// An admin of this cluster: topics, configs, groups and their offsets, the deletion of records.
     pub fn admin(&self) -> Admin {
         // Asking for a topic must not make it.
         let config = ClientConfig { allow_auto_create_topics: false, ..(*self.config).clone() };

@@ -12,14 +12,15 @@ pub use producer::{Ack, Delivery, Partitioner, ProduceError, Producer, ProducerB
 
 mod consumer;
 pub use consumer::{
-    ConsumeError, Consumer, ConsumerHeader, ConsumerHeaders, ConsumerRecord, OffsetAndTimestamp, RecordBatch,
-    RecordRef, StandaloneBuilder,
+    Commit, CommitError, ConsumeError, Consumer, ConsumerBuilder, ConsumerEvent, ConsumerHeader, ConsumerHeaders,
+    ConsumerRecord, OffsetAndTimestamp, Rebalance, RecordBatch, RecordRef, StandaloneBuilder, assignor,
 };
 
 mod admin;
 pub use admin::{
-    Admin, AdminError, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, CreatedTopic, DryRun, NewTopic,
-    PartitionDescription, PerTopic, TopicDescription, TopicListing,
+    Admin, AdminError, ConfigChange, ConfigEntry, ConfigResource, ConfigSource, CreatedTopic, DryRun, GroupDescription,
+    GroupLag, GroupListing, GroupState, GroupType, MemberDescription, NewTopic, OffsetChange, PartitionDescription,
+    PartitionLag, PerPartition, PerTopic, ResetTo, TopicDescription, TopicListing,
 };
 
 mod accumulate;
@@ -40,7 +41,8 @@ pub use batch::Compression;
 
 mod model;
 pub use model::{
-    Header, IsolationLevel, OffsetReset, OffsetSpec, Payload, Record, Timestamp, TimestampType, TopicId, TopicPartition,
+    Header, IsolationLevel, OffsetAndMetadata, OffsetReset, OffsetSpec, Payload, Record, Timestamp, TimestampType,
+    TopicId, TopicPartition,
 };
 
 mod time;

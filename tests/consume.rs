@@ -126,7 +126,7 @@ async fn starts_where_it_is_told_and_moves_where_it_is_told() {
     let later = Timestamp::from_millis(i64::MAX / 2);
     assert_eq!(consumer.offsets_for_times([(at.clone(), later)]).await.unwrap()[&at], None);
 
-    consumer.unassign(all);
+    consumer.unassign(all).unwrap();
     assert!(consumer.assignment().is_empty());
     let error = consumer.seek(&at, 0).unwrap_err();
     assert!(matches!(error, ConsumeError::NotAssigned { .. }), "{error}");
@@ -234,7 +234,7 @@ async fn a_partition_that_was_given_up_stays_so() {
     let kafka = Kafka::with_properties(short).await.unwrap();
     let mut consumer =
         kafka.standalone_consumer().assign_topics([&*topic], OffsetSpec::Beginning).build().await.unwrap();
-    consumer.unassign(&[TopicPartition::new(topic.as_str(), 0)]);
+    consumer.unassign(&[TopicPartition::new(topic.as_str(), 0)]).unwrap();
     kafka.admin().create_partitions(&topic, 3).await.unwrap();
     let expected = [1, 2].map(|number| TopicPartition::new(topic.as_str(), number));
     eventually(SOON, "the new partition is there", async || match consumer.assignment() {

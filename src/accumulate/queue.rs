@@ -50,6 +50,8 @@ pub(crate) struct PartitionQueue {
     producer_id: i64,
     epoch: i16,
     next_sequence: i32,
+    /// Counts the batches that were numbered under this epoch.
+    numbered: u64,
     /// Whether a batch of this epoch has been acknowledged.
     proven: bool,
     topic_id: TopicId,
@@ -75,6 +77,8 @@ struct Sent {
     completion: Arc<Completion>,
     created: Instant,
     sequence: i32,
+    /// Which batch of the epoch it is, from 0.
+    number: u64,
     /// Handed to a sender, and unanswered.
     on_wire: bool,
     /// On the wire and really being written: until then it cannot be in the log.
@@ -157,6 +161,7 @@ impl PartitionQueue {
             producer_id: -1,
             epoch: 0,
             next_sequence: 0,
+            numbered: 0,
             proven: false,
             topic_id,
             not_before: None,
@@ -236,6 +241,11 @@ impl PartitionQueue {
             return Step::Await;
         }
         if self.in_flight == self.window.len() {
+            // A broker remembers so many batches in all. One of a new connection may be acknowledged before the loss of those
+            // before it is seen: it counts too, or the first would be forgotten and look as if it had never been written.
+            if self.window.front().is_some_and(|first| self.numbered - first.number >= allowed as u64) {
+                return Step::Await;
+            }
             let partial_goes = idle || flushing || self.open.as_ref().is_some_and(|o| o.created + limits.linger <= now);
             let next = match self.full.pop_front() {
                 Some(full) => Some(full),
@@ -288,6 +298,7 @@ impl PartitionQueue {
             completion,
             created,
             sequence,
+            number: self.numbered,
             on_wire: false,
             departed: false,
             maybe_written: false,
@@ -295,6 +306,7 @@ impl PartitionQueue {
             last: None,
             bytes,
         });
+        self.numbered += 1;
         0
     }
 
@@ -446,8 +458,11 @@ impl PartitionQueue {
         let mut sequence = 0;
         let (id, epoch) = (self.producer_id, self.epoch);
         self.window.retain(|sent| !sent.completion.is_settled());
+        self.numbered = 0;
         for sent in &mut self.window {
             sent.sequence = sequence;
+            sent.number = self.numbered;
+            self.numbered += 1;
             // A request that was given up may hold the batch a little longer: then a copy is stamped.
             match Arc::get_mut(&mut sent.batch) {
                 Some(batch) => batch.stamp(id, epoch, sequence, false),

@@ -1,4 +1,8 @@
-use super::{Admin, AdminError, ConfigChange, ConfigResource, CreatedTopic, NewTopic, PerTopic, topics::only};
+use super::{
+    Admin, AdminError, ConfigChange, ConfigResource, CreatedTopic, NewTopic, OffsetChange, PerTopic, ResetTo,
+    topics::only,
+};
+use crate::model::TopicPartition;
 
 /// Changes that the cluster checks as if it made them, and does not make. From [`Admin::dry_run`].
 ///
@@ -38,5 +42,18 @@ impl DryRun {
         changes: impl IntoIterator<Item = ConfigChange>,
     ) -> Result<(), AdminError> {
         self.0.alter(resource, changes.into_iter().collect(), true).await
+    }
+
+    /// What [`Admin::reset_group_offsets`] would change now.
+    ///
+    /// # Errors
+    /// Those of [`Admin::reset_group_offsets`].
+    pub async fn reset_group_offsets(
+        &self,
+        group: &str,
+        partitions: impl IntoIterator<Item = TopicPartition>,
+        to: ResetTo,
+    ) -> Result<Vec<OffsetChange>, AdminError> {
+        self.0.reset(group, partitions.into_iter().collect(), to, true).await
     }
 }

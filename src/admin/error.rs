@@ -1,8 +1,9 @@
 use std::{sync::Arc, time::Duration};
 
-use super::ledger::Subject;
+use super::{GroupState, GroupType, ledger::Subject};
 use crate::{
     cluster::ClusterError,
+    model::TopicPartition,
     wire::{ErrorCode, WireError},
 };
 
@@ -18,7 +19,31 @@ pub enum AdminError {
         /// Whether this very call may have made it: the answer to an earlier attempt was lost.
         possibly_ours: bool,
     },
-    /// The topic, partition, broker or other resource does not exist, or may not be seen.
+    /// The group has active members, so that its offsets are theirs to commit, and it cannot be deleted.
+    #[error("group {group:?} has active members")]
+    ActiveMembers {
+        /// The group.
+        group: Arc<str>,
+    },
+    /// The group is of a kind that the classic protocol does not describe, as those of KIP-848.
+    #[error("group {group:?} is of type {group_type}: only classic groups can be described")]
+    NotClassic {
+        /// The group.
+        group: Arc<str>,
+        /// What it is.
+        group_type: GroupType,
+        /// Its state, where the broker tells it.
+        state: Option<GroupState>,
+    },
+    /// An offset cannot be shifted where none is committed.
+    #[error("group {group:?} has committed nothing for {partition}")]
+    NothingCommitted {
+        /// The group.
+        group: Arc<str>,
+        /// Where.
+        partition: TopicPartition,
+    },
+    /// The topic, partition, group, broker or other resource does not exist, or may not be seen.
     #[error("there is no {subject}")]
     Unknown {
         /// What was asked for, as `topic "t"`.
@@ -92,6 +117,18 @@ impl AdminError {
         possibly_applied: bool,
     ) -> AdminError {
         let named = || Arc::from(subject.to_string());
+        if let Some(group) = subject.group() {
+            match code {
+                ErrorCode::GROUP_ID_NOT_FOUND => {
+                    return AdminError::Unknown { subject: Arc::from(Subject::of_group(group).to_string()) };
+                }
+                // What a commit from outside meets, a deletion of the group, and one of its offsets.
+                ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::NON_EMPTY_GROUP | ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC => {
+                    return AdminError::ActiveMembers { group: Arc::clone(group) };
+                }
+                _ => {}
+            }
+        }
         match (code, subject.topic()) {
             (ErrorCode::TOPIC_ALREADY_EXISTS, Some(topic)) => {
                 AdminError::AlreadyExists { topic: Arc::clone(topic), possibly_ours: possibly_applied }
@@ -99,7 +136,12 @@ impl AdminError {
             (
                 ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID | ErrorCode::RESOURCE_NOT_FOUND,
                 _,
-            ) => AdminError::Unknown { subject: named() },
+            ) => match subject {
+                Subject::Offset { partition, .. } => {
+                    AdminError::Unknown { subject: Arc::from(Subject::Partition(partition.clone()).to_string()) }
+                }
+                _ => AdminError::Unknown { subject: named() },
+            },
             (
                 ErrorCode::TOPIC_AUTHORIZATION_FAILED
                 | ErrorCode::GROUP_AUTHORIZATION_FAILED
@@ -121,6 +163,9 @@ impl AdminError {
                 AdminError::Unsupported { subject: named(), why: Arc::from(error.to_string()) }
             }
             ClusterError::UnknownBroker { .. } => AdminError::Unknown { subject: named() },
+            ClusterError::Refused { code, message, .. } => {
+                AdminError::refused(subject, code, message.map(Arc::from), false)
+            }
             error => AdminError::Cluster(error),
         }
     }
@@ -153,6 +198,16 @@ mod tests {
         assert!(matches!(denied, AdminError::NotAuthorised { .. }));
         assert_eq!(denied.to_string(), "topic \"t\": not authorised: TOPIC_AUTHORIZATION_FAILED: why");
         assert_eq!(error(ErrorCode::POLICY_VIOLATION).to_string(), "topic \"t\": refused: POLICY_VIOLATION: why");
+        let group = Subject::of_group(&Arc::from("g"));
+        let error = |code| AdminError::refused(&group, code, None, false).to_string();
+        assert_eq!(error(ErrorCode::GROUP_ID_NOT_FOUND), "there is no group \"g\"");
+        assert_eq!(error(ErrorCode::NON_EMPTY_GROUP), "group \"g\" has active members");
+        let partition = TopicPartition::new("t", 3);
+        let offset = Subject::Offset { group: Arc::from("g"), partition };
+        let error = |code| AdminError::refused(&offset, code, None, false).to_string();
+        assert_eq!(error(ErrorCode::GROUP_ID_NOT_FOUND), "there is no group \"g\"");
+        assert_eq!(error(ErrorCode::UNKNOWN_MEMBER_ID), "group \"g\" has active members");
+        assert_eq!(error(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION), "there is no partition t-3");
         let missing = WireError::Unsupported { api: "DeleteRecords", broker: None, client: (1, 2) };
         let missing = AdminError::failed(&topic, missing.into());
         assert!(matches!(missing, AdminError::Unsupported { .. }), "{missing}");

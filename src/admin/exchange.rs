@@ -8,16 +8,18 @@ use super::{
     ledger::{Ledger, Refusal},
 };
 use crate::{
-    cluster::{ClusterError, Purpose},
+    cluster::{ClusterError, CoordinatorKind, Purpose},
     time::Deadline,
-    wire::{Api, Connection},
+    wire::{Address, Api, Connection},
 };
 
 /// Who is to take a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
     Controller,
     Broker(i32),
+    /// Whoever coordinates this group, found anew for each round: it may have moved.
+    Coordinator(Arc<str>),
     Any,
 }
 
@@ -47,7 +49,7 @@ impl Admin {
         read: impl Fn(R::Answer) -> Vec<Part<T>>,
     ) -> Vec<Result<T, AdminError>> {
         let ledger = Mutex::new(ledger);
-        let (book, request, read) = (&ledger, &request, &read);
+        let (book, request, read, target) = (&ledger, &request, &read, &target);
         self.settle(book, deadline, |open| async move {
             let connection = self.connect(target).await?;
             let answer = self.call(&connection, book, &open, deadline, |terms| request(&open, terms)).await?;
@@ -106,19 +108,29 @@ impl Admin {
         Ok(connection.call(request, limit).await?)
     }
 
+    /// The broker that coordinates a group: its id and address.
+    pub(super) async fn coordinator(&self, group: &str) -> Result<(i32, Address), ClusterError> {
+        let limit = self.cluster.config().request_timeout;
+        self.cluster.find_coordinator(CoordinatorKind::Group, group, limit).await
+    }
+
     fn call_limit(&self, deadline: Deadline) -> Duration {
         self.cluster.config().request_timeout.min(deadline.left(Instant::now()))
     }
 
-    async fn connect(&self, target: Target) -> Result<Arc<Connection>, ClusterError> {
+    pub(super) async fn connect(&self, target: &Target) -> Result<Arc<Connection>, ClusterError> {
         match target {
             Target::Controller => self.cluster.controller().await,
             Target::Any => self.cluster.any_connection().await,
             Target::Broker(id) => {
-                if !self.cluster.snapshot().brokers.contains_key(&id) {
+                if !self.cluster.snapshot().brokers.contains_key(id) {
                     self.cluster.refresh().await?;
                 }
-                self.cluster.connection(id, Purpose::Control).await
+                self.cluster.connection(*id, Purpose::Control).await
+            }
+            Target::Coordinator(group) => {
+                let address = self.coordinator(group).await?.1;
+                self.cluster.connection_to(&address, Purpose::Control).await
             }
         }
     }

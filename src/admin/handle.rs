@@ -1,12 +1,15 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{AdminConfig, AdminError, DryRun};
-use crate::cluster::Cluster;
+use crate::{cluster::Cluster, model::TopicPartition};
 
 /// What became of each topic, in the order in which they were named.
 pub type PerTopic<T> = Vec<(Arc<str>, Result<T, AdminError>)>;
 
-/// Manages a cluster: its topics, its configs, and what is kept of its logs. From [`Kafka::admin`](crate::Kafka::admin).
+/// What became of each partition, in the order in which they were named.
+pub type PerPartition<T> = Vec<(TopicPartition, Result<T, AdminError>)>;
+
+/// Manages a cluster: its topics, its configs, its groups, and what is kept of its logs. From [`Kafka::admin`](crate::Kafka::admin).
 ///
 /// Cloning is cheap; the clones share connections. Nothing runs between calls: it connects when it is first used, and its
 /// connections close when the last clone is dropped.

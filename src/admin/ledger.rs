@@ -10,6 +10,11 @@ use crate::{cluster::ClusterError, model::TopicPartition, wire::ErrorCode};
 pub(super) enum Subject {
     Resource(ConfigResource),
     Partition(TopicPartition),
+    /// What a group has committed of a partition.
+    Offset {
+        group: Arc<str>,
+        partition: TopicPartition,
+    },
 }
 
 impl Subject {
@@ -17,16 +22,29 @@ impl Subject {
     fn name(&self) -> Arc<str> {
         match self {
             Subject::Resource(resource) => resource.name(),
-            Subject::Partition(partition) => Arc::from(partition.partition.to_string()),
+            Subject::Partition(partition) | Subject::Offset { partition, .. } => {
+                Arc::from(partition.partition.to_string())
+            }
         }
     }
 
     pub(super) fn topic(&self) -> Option<&Arc<str>> {
         match self {
             Subject::Resource(ConfigResource::Topic(name)) => Some(name),
-            Subject::Partition(partition) => Some(&partition.topic),
+            Subject::Partition(partition) | Subject::Offset { partition, .. } => Some(&partition.topic),
             Subject::Resource(_) => None,
         }
+    }
+
+    pub(super) fn group(&self) -> Option<&Arc<str>> {
+        match self {
+            Subject::Resource(ConfigResource::Group(group)) | Subject::Offset { group, .. } => Some(group),
+            Subject::Resource(_) | Subject::Partition(_) => None,
+        }
+    }
+
+    pub(super) fn of_group(group: &Arc<str>) -> Subject {
+        Subject::Resource(ConfigResource::Group(Arc::clone(group)))
     }
 }
 
@@ -41,6 +59,7 @@ impl fmt::Display for Subject {
         match self {
             Subject::Resource(resource) => resource.fmt(f),
             Subject::Partition(partition) => write!(f, "partition {partition}"),
+            Subject::Offset { group, partition } => write!(f, "group {group:?}, partition {partition}"),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::wire::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum CoordinatorKind {
     Group,
+    #[allow(dead_code, reason = "transactions, which use it, come later")]
     Transaction,
 }
 

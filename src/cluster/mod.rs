@@ -11,7 +11,6 @@
 //! - `coordinator`: who coordinates a group or a transaction
 //! - `error`: what can go wrong before a broker has taken a request
 
-#[allow(dead_code, reason = "consumer groups, which use it, come next")]
 mod coordinator;
 mod error;
 mod metadata;
@@ -22,6 +21,7 @@ mod view;
 
 pub use error::ClusterError;
 
+pub(crate) use coordinator::CoordinatorKind;
 #[cfg(test)]
 pub(crate) use metadata::Partition;
 pub(crate) use metadata::{Snapshot, Topic};

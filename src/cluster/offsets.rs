@@ -2,7 +2,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 
-use super::{Cluster, ClusterError, Purpose};
+use super::{Cluster, ClusterError, Purpose, Snapshot};
 use crate::{
     model::{IsolationLevel, OffsetSpec, TopicPartition},
     time::Deadline,
@@ -52,7 +52,16 @@ impl Cluster {
         specs: &[(TopicPartition, OffsetSpec)],
         isolation: IsolationLevel,
     ) -> PerPartition<FoundOffset> {
-        let picture = self.snapshot();
+        self.list_offsets_in(&self.snapshot(), specs, isolation).await
+    }
+
+    /// As [`list_offsets`](Cluster::list_offsets), of the leaders in a picture beside the kept one.
+    pub(crate) async fn list_offsets_in(
+        &self,
+        picture: &Snapshot,
+        specs: &[(TopicPartition, OffsetSpec)],
+        isolation: IsolationLevel,
+    ) -> PerPartition<FoundOffset> {
         let mut found = PerPartition::new();
         let mut by_leader: HashMap<i32, HashMap<Arc<str>, Vec<ListOffsetsPartition>>> = HashMap::new();
         for (at, spec) in specs {

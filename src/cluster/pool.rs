@@ -15,8 +15,10 @@ use crate::{
 pub(crate) enum Purpose {
     Produce,
     Fetch,
-    #[allow(dead_code, reason = "consumer groups, which use it, come next")]
+    /// Heartbeats and commits of a group's member.
     Coordinate,
+    /// Joining a group, which waits for all its members.
+    Join,
     Control,
 }
 

@@ -173,6 +173,15 @@ impl Cluster {
         Ok(self.pool.get(&address, purpose).await?)
     }
 
+    /// A connection to a broker by its address: a coordinator's answer names one that the picture may not have yet.
+    pub(crate) async fn connection_to(
+        &self,
+        address: &Address,
+        purpose: Purpose,
+    ) -> Result<Arc<Connection>, ClusterError> {
+        Ok(self.pool.get(address, purpose).await?)
+    }
+
     /// A control connection to any broker: for requests that every broker answers.
     pub(crate) async fn any_connection(&self) -> Result<Arc<Connection>, ClusterError> {
         self.first_of(|cluster, address| async move { cluster.pool.get(&address, Purpose::Control).await }).await

@@ -46,6 +46,11 @@ impl RecordBatch {
         self.rest.leader_epoch
     }
 
+    /// Where reading goes on behind it.
+    pub fn next_offset(&self) -> i64 {
+        self.rest.behind.min(self.rest.stop)
+    }
+
     /// The records, each read when it is asked for; see [`ConsumeError::Corrupt`] for the error.
     pub fn iter(&self) -> RecordBatchIter<'_> {
         RecordBatchIter { records: self.rest.records.clone(), batch: self, next: self.rest.from }

@@ -1,8 +1,13 @@
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{CONSUMER_KEYS, ConsumeError, Consumer, ConsumerConfig, shared::Shared};
+use super::{
+    CONSUMER_KEYS, ConsumeError, Consumer, ConsumerConfig,
+    assignor::Assignor,
+    group::{Group, Subscription},
+    shared::Shared,
+};
 use crate::{
     cluster::Cluster,
     config::{Properties, apply, reject_unknown},
@@ -110,7 +115,134 @@ impl StandaloneBuilder {
             self.partitions.extend(all.map(|partition| (partition, *at)));
         }
         shared.assign(self.partitions);
-        Ok(Consumer::start(shared))
+        Ok(Consumer::start(shared, None))
+    }
+}
+
+/// Builds a [`Consumer`] that is a member of a group; from [`Kafka::consumer`](crate::Kafka::consumer).
+///
+/// ```no_run
+/// # async fn example(kafka: milena::Kafka) -> Result<(), milena::ConsumeError> {
+/// let mut consumer = kafka.consumer("readers").subscribe(["greetings"]).build().await?;
+/// while let Some(record) = consumer.recv().await? {
+///     println!("{:?}", record.value());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct ConsumerBuilder {
+    cluster: Arc<Cluster>,
+    config: ConsumerConfig,
+    properties: Properties,
+    group: Arc<str>,
+    topics: BTreeSet<Arc<str>>,
+    pattern: Option<String>,
+    partitions: Vec<(TopicPartition, OffsetSpec)>,
+}
+
+impl ConsumerBuilder {
+    pub(crate) fn new(cluster: Arc<Cluster>, config: ConsumerConfig, group: Arc<str>) -> Self {
+        ConsumerBuilder {
+            cluster,
+            config,
+            properties: Properties::new(),
+            group,
+            topics: BTreeSet::new(),
+            pattern: None,
+            partitions: Vec::new(),
+        }
+    }
+
+    /// A setting by its Kafka name, as `max.poll.interval.ms`; checked by [`build`](ConsumerBuilder::build). It wins over the
+    /// setters here.
+    pub fn set(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.properties.set(key, value);
+        self
+    }
+
+    /// Topics to read. One that does not exist yet is read once it does.
+    pub fn subscribe<T: Into<Arc<str>>>(mut self, topics: impl IntoIterator<Item = T>) -> Self {
+        self.topics.extend(topics.into_iter().map(Into::into));
+        self
+    }
+
+    /// All topics whose whole name matches this regular expression (of the crate `regex`), in place of those named by
+    /// [`subscribe`](ConsumerBuilder::subscribe). Topics that come to match later are found within `metadata.max.age.ms`. Kafka's
+    /// own topics never match.
+    pub fn subscribe_pattern(mut self, pattern: impl Into<String>) -> Self {
+        self.pattern = Some(pattern.into());
+        self
+    }
+
+    /// Partitions to read, and where to start in each, in place of a subscription: the group only keeps the offsets that are
+    /// committed, and no other member shares the work.
+    pub fn assign(mut self, partitions: impl IntoIterator<Item = (TopicPartition, OffsetSpec)>) -> Self {
+        self.partitions.extend(partitions);
+        self
+    }
+
+    /// Where to start when the group has committed nothing, or what is committed is no longer in the log. Default: at the end.
+    pub fn auto_offset_reset(mut self, reset: OffsetReset) -> Self {
+        self.config.reset = reset;
+        self
+    }
+
+    /// Which transactional records are seen. Default: those of committed transactions, reading up to the first that is open.
+    pub fn isolation_level(mut self, level: IsolationLevel) -> Self {
+        self.config.isolation = level;
+        self
+    }
+
+    /// How often the offsets of what was handed out, and come back after, are committed by themselves; also when partitions
+    /// are given up and on [`close`](Consumer::close). Default: every 5 s. `None`: never, then
+    /// [`commit`](Consumer::commit) is yours to call.
+    pub fn auto_commit(mut self, interval: Option<Duration>) -> Self {
+        self.config.group.auto_commit = interval;
+        self
+    }
+
+    /// A name of this member that outlives it (`group.instance.id`, KIP-345): when it comes back within
+    /// `session.timeout.ms` it has its partitions again, and no other member notices. Two with one name fence each other.
+    pub fn instance_id(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.config.group.instance = Some(name.into());
+        self
+    }
+
+    /// The assignors that this member offers, best first. Default: range, then cooperative-sticky. The group uses one that all its
+    /// members offer; only if all of a member's are cooperative does it keep its partitions through rebalances.
+    pub fn assignors(mut self, assignors: impl IntoIterator<Item = Arc<dyn Assignor>>) -> Self {
+        self.config.group.assignors = assignors.into_iter().collect();
+        self
+    }
+
+    /// Memory for what is fetched ahead, in bytes, over all brokers. Default: 64 MiB. A batch larger than a broker's share is
+    /// fetched all the same, alone.
+    pub fn prefetch_bytes(mut self, bytes: usize) -> Self {
+        self.config.prefetch_bytes = bytes;
+        self
+    }
+
+    /// The consumer. It joins its group at once, in the background.
+    ///
+    /// # Errors
+    /// For an unknown setting or a bad value, a pattern that is none, and a partition that does not exist.
+    pub async fn build(mut self) -> Result<Consumer, ConsumeError> {
+        let known: Vec<&'static str> = CONSUMER_KEYS.iter().map(|key| key.name).collect();
+        reject_unknown(&self.properties, &known)?;
+        apply(&mut self.config, CONSUMER_KEYS, &self.properties)?;
+        let subscription = match self.pattern {
+            Some(pattern) => {
+                Some(Subscription::pattern(&pattern).map_err(|why| ConsumeError::Pattern { pattern, why })?)
+            }
+            None if self.partitions.is_empty() => Some(Subscription::Topics(self.topics)),
+            None => None,
+        };
+        let group = Arc::new(Group::new(self.group, self.config.group.clone(), subscription));
+        let shared = Arc::new(Shared::new(self.cluster, self.config, false));
+        check(&shared, &self.partitions).await?;
+        shared.assign(self.partitions);
+        Ok(Consumer::start(shared, Some(group)))
     }
 }
 

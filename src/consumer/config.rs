@@ -1,5 +1,6 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use super::assignor::{Assignor, CooperativeStickyAssignor, RangeAssignor, RoundRobinAssignor, StickyAssignor};
 use crate::{
     config::{Key, boolean, bytes, millis, one_of},
     model::{IsolationLevel, OffsetReset},
@@ -17,8 +18,45 @@ pub(crate) struct ConsumerConfig {
     pub(crate) isolation: IsolationLevel,
     pub(crate) reset: OffsetReset,
     pub(crate) check_crcs: bool,
-    /// For questions about offsets.
+    /// For questions about offsets, and for commits.
     pub(crate) api_timeout: Duration,
+    pub(crate) group: GroupConfig,
+}
+
+/// What concerns a consumer only as a member of a group.
+#[derive(Debug, Clone)]
+pub(crate) struct GroupConfig {
+    pub(crate) instance: Option<Arc<str>>,
+    pub(crate) session_timeout: Duration,
+    pub(crate) heartbeat_interval: Duration,
+    pub(crate) max_poll_interval: Duration,
+    /// Best first.
+    pub(crate) assignors: Vec<Arc<dyn Assignor>>,
+    /// How often; `None` for never.
+    pub(crate) auto_commit: Option<Duration>,
+    /// Kept while automatic commits are off.
+    pub(crate) auto_commit_interval: Duration,
+    /// How long closing may wait for the last commit.
+    pub(crate) close_timeout: Duration,
+    /// How long it may wait for the coordinator to have been told.
+    pub(crate) leave_timeout: Duration,
+}
+
+impl Default for GroupConfig {
+    fn default() -> Self {
+        GroupConfig {
+            instance: None,
+            // These five are Java's, and so are the assignors.
+            session_timeout: Duration::from_secs(45),
+            heartbeat_interval: Duration::from_secs(3),
+            max_poll_interval: Duration::from_secs(300),
+            auto_commit: Some(Duration::from_secs(5)),
+            auto_commit_interval: Duration::from_secs(5),
+            assignors: vec![Arc::new(RangeAssignor), Arc::new(CooperativeStickyAssignor)],
+            close_timeout: Duration::from_secs(20),
+            leave_timeout: Duration::from_secs(5),
+        }
+    }
 }
 
 impl Default for ConsumerConfig {
@@ -35,6 +73,7 @@ impl Default for ConsumerConfig {
             reset: OffsetReset::Latest,
             check_crcs: true,
             api_timeout: Duration::from_secs(60),
+            group: GroupConfig::default(),
         }
     }
 }
@@ -64,61 +103,52 @@ pub(crate) const CONSUMER_KEYS: &[Key<ConsumerConfig>] = &[
             one_of(t, &levels).map(|v| c.isolation = v)
         },
     },
-    Key { name: "auto.offset.reset", set: |c, t| reset(t).map(|v| c.reset = v) },
+    Key { name: "auto.offset.reset", set: |c, t| t.parse().map(|v| c.reset = v) },
     Key { name: "check.crcs", set: |c, t| boolean(t).map(|v| c.check_crcs = v) },
+    Key {
+        name: "group.instance.id",
+        set: |c, t| {
+            c.group.instance = (!t.is_empty()).then(|| Arc::from(t));
+            Ok(())
+        },
+    },
+    Key { name: "session.timeout.ms", set: |c, t| millis(t, 1..=HOUR_MS).map(|v| c.group.session_timeout = v) },
+    Key { name: "heartbeat.interval.ms", set: |c, t| millis(t, 1..=HOUR_MS).map(|v| c.group.heartbeat_interval = v) },
+    Key {
+        name: "max.poll.interval.ms",
+        set: |c, t| millis(t, 1..=24 * HOUR_MS).map(|v| c.group.max_poll_interval = v),
+    },
+    Key {
+        name: "enable.auto.commit",
+        set: |c, t| {
+            let is_on = boolean(t)?;
+            c.group.auto_commit = is_on.then_some(c.group.auto_commit_interval);
+            Ok(())
+        },
+    },
+    Key {
+        name: "auto.commit.interval.ms",
+        set: |c, t| {
+            c.group.auto_commit_interval = millis(t, 1..=HOUR_MS)?;
+            c.group.auto_commit = c.group.auto_commit.map(|_| c.group.auto_commit_interval);
+            Ok(())
+        },
+    },
+    Key { name: "partition.assignment.strategy", set: |c, t| assignors(t).map(|v| c.group.assignors = v) },
     Key { name: "default.api.timeout.ms", set: |c, t| millis(t, 1..=HOUR_MS).map(|v| c.api_timeout = v) },
 ];
 
-/// `earliest`, `latest`, `none`, or `by_duration:` and an ISO 8601 duration such as `PT1H30M` (KIP-1106).
-fn reset(text: &str) -> Result<OffsetReset, String> {
-    let named = [("earliest", OffsetReset::Earliest), ("latest", OffsetReset::Latest), ("none", OffsetReset::None)];
-    let allowed = || "one of earliest, latest, none, by_duration:PnDTnHnMn.nS is allowed".to_owned();
-    match text.strip_prefix("by_duration:") {
-        Some(duration) => iso_duration(duration).map(OffsetReset::ByDuration).ok_or_else(allowed),
-        None => one_of(text, &named).map_err(|_| allowed()),
-    }
-}
-
-/// `P[nD][T[nH][nM][n[.n]S]]`, as `java.time.Duration` reads it, without signs.
-fn iso_duration(text: &str) -> Option<Duration> {
-    let text = text.strip_prefix(['P', 'p'])?.to_ascii_uppercase();
-    let (days, time) = match text.split_once('T') {
-        Some((_, "")) => return None,
-        Some((days, time)) => (days, time),
-        None => (&*text, ""),
+/// Names separated by commas, best first: those of the protocol, or of Java's classes.
+fn assignors(text: &str) -> Result<Vec<Arc<dyn Assignor>>, String> {
+    let named = |name: &str| -> Option<Arc<dyn Assignor>> {
+        Some(match name.trim().rsplit('.').next()? {
+            "range" | "RangeAssignor" => Arc::new(RangeAssignor),
+            "roundrobin" | "RoundRobinAssignor" => Arc::new(RoundRobinAssignor),
+            "sticky" | "StickyAssignor" => Arc::new(StickyAssignor),
+            "cooperative-sticky" | "CooperativeStickyAssignor" => Arc::new(CooperativeStickyAssignor),
+            _ => return None,
+        })
     };
-    let mut total = Duration::ZERO;
-    let mut seen = false;
-    for (mut rest, units) in [(days, &[('D', 86_400.0)][..]), (time, &[('H', 3_600.0), ('M', 60.0), ('S', 1.0)][..])] {
-        for (unit, seconds) in units {
-            if let Some((number, behind)) = rest.split_once(*unit) {
-                let is_plain = number.chars().all(|c| c.is_ascii_digit() || c == '.' && *unit == 'S');
-                let number: f64 = number.parse().ok().filter(|_| is_plain)?;
-                total = total.checked_add(Duration::try_from_secs_f64(number * seconds).ok()?)?;
-                (rest, seen) = (behind, true);
-            }
-        }
-        if !rest.is_empty() {
-            return None;
-        }
-    }
-    seen.then_some(total)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn resets_are_read_as_java_reads_them() {
-        assert_eq!(reset("Earliest"), Ok(OffsetReset::Earliest));
-        let by = |seconds| Ok(OffsetReset::ByDuration(Duration::from_millis(seconds)));
-        assert_eq!(reset("by_duration:PT1H30M"), by(5_400_000));
-        assert_eq!(reset("by_duration:P2DT0.5S"), by(2 * 86_400_000 + 500));
-        for bad in ["", "soon", "by_duration:", "by_duration:P", "by_duration:PT", "by_duration:PT5", "by_duration:5S"]
-        {
-            assert!(reset(bad).unwrap_err().contains("earliest"), "{bad}");
-        }
-        assert!(reset("by_duration:PT-5S").is_err());
-    }
+    let chosen: Option<Vec<_>> = text.split(',').map(named).collect();
+    chosen.ok_or_else(|| "range, roundrobin, sticky and cooperative-sticky are allowed, separated by commas".to_owned())
 }

@@ -66,6 +66,42 @@ pub enum ConsumeError {
         /// How many there are, from 0.
         partitions: usize,
     },
+    /// Nothing is committed for the partition, and `auto.offset.reset` is `none`. It waits for a
+    /// [`seek`](crate::Consumer::seek).
+    #[error("{partition}: the group has committed nothing, and auto.offset.reset is none")]
+    NothingCommitted {
+        /// Where.
+        partition: TopicPartition,
+    },
+    /// The user's task did not come back for the next record within `max.poll.interval.ms`. The member has left its group, so
+    /// that others get its partitions; it joins again now that the consumer is asked for more.
+    #[error(
+        "no record was asked for within max.poll.interval.ms, {after:?}: the member left its group and joins again"
+    )]
+    PollOverdue {
+        /// The limit.
+        after: std::time::Duration,
+    },
+    /// The group's coordinator refuses this member for good. `FENCED_INSTANCE_ID`: another member has the same
+    /// `group.instance.id`. The consumer gets no more records.
+    #[error("group {group:?}: the coordinator refuses this member: {code}")]
+    Group {
+        /// The group.
+        group: std::sync::Arc<str>,
+        /// Why.
+        code: ErrorCode,
+    },
+    /// The group says which partitions this consumer reads: it cannot be told.
+    #[error("a consumer that subscribes to topics is assigned partitions by its group")]
+    Subscribed,
+    /// A pattern that is no regular expression.
+    #[error("{pattern:?} is no pattern for topics: {why}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The partition is not assigned to this consumer.
     #[error("{partition} is not assigned to this consumer")]
     NotAssigned {

@@ -8,7 +8,9 @@ use futures_core::Stream;
 use tokio::task::JoinHandle;
 
 use super::{
-    ConsumeError, ConsumerRecord, RecordBatch, keeper,
+    ConsumeError, ConsumerRecord, Rebalance, RecordBatch,
+    group::{self, Closing, Committed, ForUser, Group, Offsets},
+    keeper,
     shared::{Found, Reading, Shared},
 };
 use crate::{
@@ -22,10 +24,12 @@ use crate::{
 /// [`recv`](Consumer::recv) or as a [`Stream`], or a batch at a time with [`recv_batch`](Consumer::recv_batch). While no broker
 /// answers it waits, and goes on by itself.
 ///
-/// Dropping it ends its tasks and closes its connections at once.
+/// Dropping it ends its tasks and closes its connections at once. A member of a group leaves it then, in the background and
+/// without a commit, since nobody can say how far its user came; [`close`](Consumer::close) commits before.
 #[derive(Debug)]
 pub struct Consumer {
     pub(super) shared: Arc<Shared>,
+    pub(super) group: Option<Arc<Group>>,
     reading: Option<Box<Reading>>,
     /// The shared count of changes at which `reading` was looked at last.
     seen: u64,
@@ -34,14 +38,20 @@ pub struct Consumer {
 
 impl Drop for Consumer {
     fn drop(&mut self) {
+        if let Some(group) = &self.group {
+            group.desk.close(Closing::Dropped);
+        }
         self.shared.close();
     }
 }
 
 impl Consumer {
-    pub(super) fn start(shared: Arc<Shared>) -> Self {
+    pub(super) fn start(shared: Arc<Shared>, group: Option<Arc<Group>>) -> Self {
         let keeper = tokio::spawn(keeper::run(Arc::clone(&shared)));
-        Consumer { seen: shared.changes(), shared, reading: None, keeper: Some(keeper) }
+        if let Some(group) = &group {
+            tokio::spawn(group::run(Arc::clone(&shared), Arc::clone(group)));
+        }
+        Consumer { seen: shared.changes(), shared, group, reading: None, keeper: Some(keeper) }
     }
 
     /// The next record. Waits for one; `None` once all that was asked for has been read
@@ -52,7 +62,8 @@ impl Consumer {
     /// # Errors
     /// Each failure once; see [`ConsumeError`] for what goes on after which.
     pub async fn recv(&mut self) -> Result<Option<ConsumerRecord>, ConsumeError> {
-        std::future::poll_fn(|cx| self.poll_recv(cx)).await
+        let polling = Polling::new(self);
+        std::future::poll_fn(|cx| polling.0.poll_recv(cx)).await
     }
 
     /// What is left of the next batch: records of one partition. Waits for one; `None` as with [`recv`](Consumer::recv).
@@ -63,12 +74,13 @@ impl Consumer {
     /// # Errors
     /// As [`recv`](Consumer::recv).
     pub async fn recv_batch(&mut self) -> Result<Option<RecordBatch>, ConsumeError> {
-        std::future::poll_fn(|cx| self.poll_recv_batch(cx)).await
+        let polling = Polling::new(self);
+        std::future::poll_fn(|cx| polling.0.poll_recv_batch(cx)).await
     }
 
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<ConsumerRecord>, ConsumeError>> {
+    pub(super) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<ConsumerRecord>, ConsumeError>> {
         loop {
-            let Some(reading) = ready!(self.poll_reading(cx))? else { return Poll::Ready(Ok(None)) };
+            let Some(reading) = ready!(self.poll_reading(cx, None))? else { return Poll::Ready(Ok(None)) };
             match reading.records.next_record() {
                 Some(Ok((raw, bytes, leader_epoch))) => {
                     return Poll::Ready(Ok(Some(ConsumerRecord {
@@ -87,7 +99,7 @@ impl Consumer {
 
     fn poll_recv_batch(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<RecordBatch>, ConsumeError>> {
         loop {
-            let Some(reading) = ready!(self.poll_reading(cx))? else { return Poll::Ready(Ok(None)) };
+            let Some(reading) = ready!(self.poll_reading(cx, None))? else { return Poll::Ready(Ok(None)) };
             match reading.records.next_batch() {
                 Some(Ok(rest)) => {
                     let partition = reading.partition.clone();
@@ -99,11 +111,15 @@ impl Consumer {
         }
     }
 
-    /// The chunk to read from; `None` at the end of all.
+    /// The chunk to read from; `None` at the end of all. With `event`, or none and an event there, when one has come.
     #[inline]
-    fn poll_reading(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<&mut Reading>, ConsumeError>> {
+    fn poll_reading(
+        &mut self,
+        cx: &mut Context<'_>,
+        event: Option<&mut Option<Rebalance>>,
+    ) -> Poll<Result<Option<&mut Reading>, ConsumeError>> {
         if self.reading.is_none() || self.seen != self.shared.changes() {
-            match ready!(self.poll_next_chunk(cx)) {
+            match ready!(self.poll_next_chunk(cx, event)) {
                 Ok(true) => {}
                 Ok(false) => return Poll::Ready(Ok(None)),
                 Err(error) => return Poll::Ready(Err(error)),
@@ -112,18 +128,61 @@ impl Consumer {
         Poll::Ready(Ok(self.reading.as_deref_mut()))
     }
 
-    fn poll_next_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, ConsumeError>> {
-        self.seen = self.shared.changes();
-        if let Some(reading) = self.reading.take() {
-            if self.shared.is_current(&reading) {
-                self.reading = Some(reading);
-                return Poll::Ready(Ok(true));
+    /// The next record, or the next thing that has become of the member's partitions; `None` as with [`recv`](Consumer::recv).
+    pub(super) fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<super::ConsumerEvent>, ConsumeError>> {
+        use super::ConsumerEvent;
+        let mut event = None;
+        loop {
+            let reading = ready!(self.poll_reading(cx, Some(&mut event)))?;
+            if let Some(event) = event {
+                return Poll::Ready(Ok(Some(ConsumerEvent::Rebalance(event))));
             }
-            self.shared.put_back(reading);
+            if reading.is_none() {
+                return Poll::Ready(Ok(None));
+            }
+            if let Some(record) = ready!(self.poll_recv(cx))? {
+                return Poll::Ready(Ok(Some(ConsumerEvent::Record(record))));
+            }
         }
+    }
+
+    fn poll_next_chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut event: Option<&mut Option<Rebalance>>,
+    ) -> Poll<Result<bool, ConsumeError>> {
         // A reader that never waits gives the runtime its turn between chunks.
         let turn = ready!(tokio::task::coop::poll_proceed(cx));
         for look in ["before", "after"] {
+            self.seen = self.shared.changes();
+            if let Some(group) = &self.group {
+                let positions = |only: Option<&[TopicPartition]>| self.positions(only);
+                match group.desk.attend(&self.shared, event.is_some(), positions) {
+                    ForUser::Nothing => {}
+                    // There may be more news, and the chunk may count no more: the next call looks again.
+                    ForUser::Failed(error) => {
+                        self.seen = self.seen.wrapping_sub(1);
+                        return Poll::Ready(Err(error));
+                    }
+                    ForUser::Event(news) => {
+                        if let Some(event) = &mut event {
+                            **event = Some(news);
+                        }
+                        self.seen = self.seen.wrapping_sub(1);
+                        return Poll::Ready(Ok(true));
+                    }
+                }
+            }
+            if let Some(reading) = self.reading.take() {
+                if self.shared.is_current(&reading) {
+                    self.reading = Some(reading);
+                    return Poll::Ready(Ok(true));
+                }
+                self.shared.put_back(reading);
+            }
             match self.shared.next() {
                 Found::Chunk(reading) => {
                     turn.made_progress();
@@ -141,6 +200,22 @@ impl Consumer {
             }
         }
         Poll::Pending
+    }
+
+    /// The offsets behind all that was handed out, of these partitions or of all.
+    pub(super) fn positions(&self, only: Option<&[TopicPartition]>) -> Offsets {
+        let table = self.shared.table();
+        let wanted = table.slots.iter().filter(|(at, _)| only.is_none_or(|only| only.contains(at)));
+        let each = wanted.filter_map(|(at, slot)| {
+            let reading = self.reading.as_ref().filter(|r| r.partition == *at && r.lineage == slot.fetch.lineage());
+            let (offset, epoch) = match reading {
+                Some(reading) => (reading.records.position(), reading.records.epoch()),
+                None => (slot.position?, slot.epoch),
+            };
+            let leader_epoch = if epoch >= 0 { epoch } else { slot.epoch };
+            Some((at.clone(), Committed { offset, leader_epoch, metadata: Arc::from("") }))
+        });
+        each.collect()
     }
 
     fn finish(&mut self) {
@@ -171,11 +246,14 @@ impl Consumer {
     /// Adds partitions to the assignment, or moves those that are assigned.
     ///
     /// # Errors
-    /// For a topic that does not exist, or has no such partition; then nothing is added.
+    /// For a topic that does not exist, or has no such partition, and for a consumer that subscribes; then nothing is added.
     pub async fn assign(
         &mut self,
         partitions: impl IntoIterator<Item = (TopicPartition, OffsetSpec)>,
     ) -> Result<(), ConsumeError> {
+        if self.is_subscribed() {
+            return Err(ConsumeError::Subscribed);
+        }
         let partitions: Vec<_> = partitions.into_iter().collect();
         super::builder::check(&self.shared, &partitions).await?;
         self.shared.assign(partitions);
@@ -183,8 +261,19 @@ impl Consumer {
     }
 
     /// Removes partitions from the assignment; what was fetched of them is dropped.
-    pub fn unassign(&mut self, partitions: &[TopicPartition]) {
+    ///
+    /// # Errors
+    /// [`ConsumeError::Subscribed`].
+    pub fn unassign(&mut self, partitions: &[TopicPartition]) -> Result<(), ConsumeError> {
+        if self.is_subscribed() {
+            return Err(ConsumeError::Subscribed);
+        }
         self.shared.retain(|assigned| !partitions.contains(assigned));
+        Ok(())
+    }
+
+    fn is_subscribed(&self) -> bool {
+        self.group.as_ref().is_some_and(|group| group.subscription.is_some())
     }
 
     /// Goes on elsewhere in a partition. What was fetched of it is dropped; what was handed out stays so.
@@ -252,10 +341,17 @@ impl Consumer {
         Some((end - self.position(partition)?).max(0))
     }
 
-    /// Ends the tasks and closes the connections.
+    /// Ends the tasks and closes the connections. A member of a group first commits what was handed out, where it commits by
+    /// itself, and leaves the group, so that others go on with its partitions at once.
     ///
-    /// If the future is dropped, dropping the consumer has done the same.
+    /// Takes no longer than 25 s, whatever the coordinator does. If the future is dropped, the rest happens in the background.
     pub async fn close(mut self) {
+        if let Some(group) = &self.group {
+            let mut done = group.done.subscribe();
+            group.desk.close(Closing::Closed(self.positions(None)));
+            let limit = group.config.close_timeout + group.config.leave_timeout;
+            let _ = tokio::time::timeout(limit, done.wait_for(|done| *done)).await;
+        }
         self.shared.close();
         if let Some(keeper) = self.keeper.take() {
             let _ = keeper.await;
@@ -263,11 +359,41 @@ impl Consumer {
     }
 }
 
+/// The user's task is in the consumer for as long as this lives.
+pub(super) struct Polling<'a>(pub(super) &'a mut Consumer);
+
+impl<'a> Polling<'a> {
+    #[inline]
+    pub(super) fn new(consumer: &'a mut Consumer) -> Self {
+        if let Some(group) = &consumer.group {
+            group.desk.enter();
+        }
+        Polling(consumer)
+    }
+}
+
+impl Drop for Polling<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(group) = &self.0.group {
+            group.desk.exit();
+        }
+    }
+}
+
 impl Stream for Consumer {
     type Item = Result<ConsumerRecord, ConsumeError>;
 
-    /// As [`Consumer::recv`]. Ends where that yields `None`.
+    /// As [`Consumer::recv`]. Ends where that yields `None`. A stream that is polled no more while it is pending counts as
+    /// polled.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.poll_recv(cx).map(Result::transpose)
+        if let Some(group) = &self.group {
+            group.desk.enter();
+        }
+        let next = ready!(self.poll_recv(cx));
+        if let Some(group) = &self.group {
+            group.desk.exit();
+        }
+        Poll::Ready(next.transpose())
     }
 }

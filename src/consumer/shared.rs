@@ -10,7 +10,7 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
-use super::{ConsumeError, ConsumerConfig};
+use super::{ConsumeError, ConsumerConfig, group::Committed};
 use crate::{
     batch::DecodeLimits,
     cluster::{Cluster, ClusterError, Topic},
@@ -66,18 +66,21 @@ pub(super) struct Slot {
     pub(super) fetch: PartitionFetch,
     /// The offset behind the last record handed out; `None` until it is known where to start.
     pub(super) position: Option<i64>,
+    /// The leader epoch of the record before the position; −1 where unknown.
+    pub(super) epoch: i32,
     /// Chunks that came up while the partition was paused.
     parked: VecDeque<Chunk>,
     /// How many chunks that were parked are to be read again: no answer counts them, so nothing is fetched before they are read.
     resumed: usize,
+    /// Where to start is being found out, and holds unless the user says it first.
+    is_waiting: bool,
 }
 
-impl Slot {
-    /// What was fetched counts no more.
-    fn forget(&mut self) {
-        self.parked.clear();
-        self.resumed = 0;
-    }
+/// Where to begin with a partition.
+#[derive(Debug)]
+pub(super) enum Start {
+    At(OffsetSpec),
+    Committed(Committed),
 }
 
 /// How a broker's fetcher is told of news.
@@ -189,6 +192,38 @@ impl Shared {
         }
         drop(table);
         self.see_picture();
+    }
+
+    /// Adds partitions that the group has given. [`begin`](Shared::begin) says where to start, once that is found out.
+    pub(super) fn reserve(&self, partitions: &[TopicPartition]) {
+        let mut table = self.table();
+        for partition in partitions {
+            table.reserve(&self.rules, partition.clone());
+        }
+        drop(table);
+        self.see_picture();
+    }
+
+    /// Begins with partitions that were reserved, and that the user has not moved since.
+    pub(super) fn begin(&self, partitions: Vec<(TopicPartition, Start)>) {
+        let mut table = self.table();
+        for (partition, start) in partitions {
+            let Some(slot) = table.slots.get_mut(&partition).filter(|slot| slot.is_waiting) else { continue };
+            let (at, epoch) = match start {
+                Start::At(at) => (at, -1),
+                Start::Committed(committed) => (OffsetSpec::At(committed.offset), committed.leader_epoch),
+            };
+            slot.moved_to(at, epoch);
+            slot.fetch.start_behind(at, epoch);
+        }
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.wake_all(&table);
+    }
+
+    /// Has the user's task look around, as soon as it is here.
+    pub(super) fn attention(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.reader.wake();
     }
 
     /// Removes all partitions for which `keep` is false.
@@ -337,7 +372,7 @@ impl Shared {
         let mut table = self.table();
         let Some(slot) = table.slots.get_mut(&reading.partition) else { return };
         if slot.fetch.lineage() == reading.lineage {
-            slot.position = Some(reading.records.position());
+            slot.came_to(&reading.records);
             slot.resumed -= usize::from(reading.held.is_none());
             slot.parked.push_back(reading.records.into_rest().detached());
         }
@@ -349,7 +384,7 @@ impl Shared {
         if let Some(slot) = table.slots.get_mut(&reading.partition)
             && slot.fetch.lineage() == reading.lineage
         {
-            slot.position = Some(reading.records.position());
+            slot.came_to(&reading.records);
             if reading.held.is_none() {
                 slot.resumed -= 1;
                 self.wake_all(&table);
@@ -386,7 +421,7 @@ impl Shared {
                     let Item { partition, lineage, held, .. } = item;
                     return Found::Chunk(Box::new(Reading { partition, lineage, records, held }));
                 }
-                Next::Moved(offset) => slot.position = Some(offset),
+                Next::Moved(offset) => (slot.position, slot.epoch) = (Some(offset), -1),
                 Next::Failed(failure) => return Found::Failed(ConsumeError::of(item.partition, failure)),
             }
         }
@@ -419,26 +454,55 @@ impl Shared {
         let mut table = self.table();
         let Some(slot) = table.slots.get_mut(partition) else { return false };
         slot.fetch.seek(at);
-        slot.forget();
-        slot.position = match at {
-            OffsetSpec::At(offset) => Some(offset),
-            _ => None,
-        };
+        slot.moved_to(at, -1);
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.wake_all(&table);
         true
     }
 }
 
-impl Table {
-    fn add(&mut self, rules: &Arc<Rules>, partition: TopicPartition, at: OffsetSpec) {
-        self.incarnations += 1;
-        let fetch = PartitionFetch::new(Arc::clone(rules), self.incarnations, at, self.to_end);
-        let position = match at {
+impl Slot {
+    fn new(fetch: PartitionFetch) -> Slot {
+        Slot { fetch, position: None, epoch: -1, parked: VecDeque::new(), resumed: 0, is_waiting: false }
+    }
+
+    /// What was fetched counts no more.
+    fn forget(&mut self) {
+        self.parked.clear();
+        self.resumed = 0;
+    }
+
+    /// Reading goes on there.
+    fn moved_to(&mut self, at: OffsetSpec, epoch: i32) {
+        self.forget();
+        (self.is_waiting, self.epoch) = (false, epoch);
+        self.position = match at {
             OffsetSpec::At(offset) => Some(offset),
             _ => None,
         };
-        self.slots.insert(partition, Slot { fetch, position, parked: VecDeque::new(), resumed: 0 });
+    }
+
+    /// What was read of a chunk has been handed out.
+    fn came_to(&mut self, records: &ChunkReader) {
+        self.position = Some(records.position());
+        if records.epoch() >= 0 {
+            self.epoch = records.epoch();
+        }
+    }
+}
+
+impl Table {
+    fn add(&mut self, rules: &Arc<Rules>, partition: TopicPartition, at: OffsetSpec) {
+        self.incarnations += 1;
+        let mut slot = Slot::new(PartitionFetch::new(Arc::clone(rules), self.incarnations, at, self.to_end));
+        slot.moved_to(at, -1);
+        self.slots.insert(partition, slot);
+    }
+
+    fn reserve(&mut self, rules: &Arc<Rules>, partition: TopicPartition) {
+        self.incarnations += 1;
+        let slot = Slot::new(PartitionFetch::waiting(Arc::clone(rules), self.incarnations));
+        self.slots.insert(partition, Slot { is_waiting: true, ..slot });
     }
 
     /// Takes over which partitions a topic has: a wholly assigned one may have grown, and all records of what is new are new.

@@ -32,6 +32,8 @@ pub(crate) struct ChunkReader {
     /// Behind the chunk.
     next: i64,
     position: i64,
+    /// The leader epoch of the record before `position`; −1 where nothing has been read.
+    epoch: i32,
     behind_batch: i64,
     /// From the batch on that was read last.
     unread: Bytes,
@@ -68,6 +70,7 @@ impl ChunkReader {
             stop,
             next: chunk.next.min(stop),
             position: chunk.from,
+            epoch: -1,
             behind_batch: chunk.from,
         }
     }
@@ -75,6 +78,11 @@ impl ChunkReader {
     /// The offset behind the last record read; behind the chunk, once all of it has been read.
     pub(crate) fn position(&self) -> i64 {
         self.position
+    }
+
+    /// The leader epoch of the record before the position; −1 where unknown.
+    pub(crate) fn epoch(&self) -> i32 {
+        self.epoch
     }
 
     /// Behind the batch that was read last: where to go on if it cannot be read.
@@ -156,6 +164,7 @@ impl ChunkReader {
             self.behind_batch = batch.next_offset();
             match self.data_of(&batch) {
                 Ok(Some(records)) => {
+                    self.epoch = batch.leader_epoch();
                     self.current = Some(Current { records, leader_epoch: batch.leader_epoch() });
                     return Ok(true);
                 }

@@ -130,9 +130,18 @@ pub(crate) enum FetchFailure {
 impl PartitionFetch {
     /// `incarnation` is one that no other has had.
     pub(crate) fn new(rules: Arc<Rules>, incarnation: u32, at: OffsetSpec, to_end: bool) -> Self {
+        let mut this = PartitionFetch::waiting(rules, incarnation);
+        this.stop = if to_end { Stop::AtEnd } else { Stop::Never };
+        this.start_at(at);
+        this
+    }
+
+    /// As [`new`](PartitionFetch::new), for one of which it is not known yet where to start: a seek, or
+    /// [`start_behind`](PartitionFetch::start_behind), says it.
+    pub(crate) fn waiting(rules: Arc<Rules>, incarnation: u32) -> Self {
         let backoff = Backoff::new(rules.retry_backoff, rules.retry_backoff_max);
         let first = u64::from(incarnation) << 32;
-        let mut this = PartitionFetch {
+        PartitionFetch {
             rules,
             state: State::Halted,
             attempt: first,
@@ -149,11 +158,19 @@ impl PartitionFetch {
             not_before: None,
             told: false,
             suspect: None,
-            stop: if to_end { Stop::AtEnd } else { Stop::Never },
+            stop: Stop::Never,
             end_offset: None,
-        };
-        this.start_at(at);
-        this
+        }
+    }
+
+    /// Goes on behind a record that was appended under this leader epoch, −1 where unknown: whether the log still has it is asked
+    /// first (KIP-320).
+    pub(crate) fn start_behind(&mut self, at: OffsetSpec, epoch: i32) {
+        self.seek(at);
+        self.last_epoch = epoch;
+        if self.state == State::Fetch && epoch >= 0 && self.leader_epoch >= 0 {
+            self.state = State::Validate;
+        }
     }
 
     /// Goes on elsewhere; what was fetched counts no more.

@@ -10,7 +10,7 @@ mod timestamp;
 mod topic;
 
 pub use header::Header;
-pub use offset::{IsolationLevel, OffsetReset, OffsetSpec};
+pub use offset::{IsolationLevel, OffsetAndMetadata, OffsetReset, OffsetSpec};
 pub use payload::Payload;
 pub use record::Record;
 pub use timestamp::{Timestamp, TimestampType};

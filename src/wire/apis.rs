@@ -48,16 +48,26 @@ apis! {
     ApiVersionsRequest (0, 3);
     CreatePartitionsRequest (1, 3);
     CreateTopicsRequest (3, 7);
+    DeleteGroupsRequest (1, 2);
     DeleteRecordsRequest (1, 2);
     DeleteTopicsRequest (3, 6);
     DescribeClusterRequest (0, 2);
     DescribeConfigsRequest (2, 4);
+    DescribeGroupsRequest (2, 6);
     FindCoordinatorRequest (2, 6);
+    HeartbeatRequest (1, 4);
     IncrementalAlterConfigsRequest (0, 1);
     InitProducerIdRequest (1, 5);
+    JoinGroupRequest (3, 9);
+    LeaveGroupRequest (2, 5);
+    ListGroupsRequest (2, 5);
     ListOffsetsRequest (4, 10);
     MetadataRequest (7, 13);
+    OffsetCommitRequest (6, 9);
+    OffsetDeleteRequest (0, 0);
+    OffsetFetchRequest (5, 9);
     OffsetForLeaderEpochRequest (2, 4);
+    SyncGroupRequest (2, 5);
 }
 
 impl Api for kafka_wire::FetchRequest {
@@ -103,7 +113,7 @@ const fn api_name(message: &'static str) -> &'static str {
 }
 
 /// For answers that carry no records: far above what the largest clusters send, far below the decoder's own defaults.
-fn control_limits() -> DecodeLimits {
+pub(super) fn control_limits() -> DecodeLimits {
     let mut limits = DecodeLimits::default();
     limits.max_frame_bytes = 64 << 20;
     limits.max_string_bytes = 64 << 10;

@@ -3,14 +3,19 @@
 //! They are `#[non_exhaustive]` and have no builders: [`message!`] sets the named fields over the defaults.
 
 pub(crate) use kafka_wire::{
-    CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeConfigsRequest,
-    FetchRequest, FetchResponse, FindCoordinatorRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
-    ListOffsetsRequest, MetadataRequest, MetadataResponse, OffsetForLeaderEpochRequest, ProduceResponse,
+    ConsumerProtocolAssignment, ConsumerProtocolSubscription, CreatePartitionsRequest, CreateTopicsRequest,
+    DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeConfigsRequest, DescribeGroupsRequest,
+    FetchRequest, FetchResponse, FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
+    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, MetadataRequest,
+    MetadataResponse, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest,
+    ProduceResponse, SyncGroupRequest,
 };
 pub(crate) use kafka_wire::{
-    create_partitions_request, create_topics_request, delete_records_request, delete_topics_request,
-    describe_configs_request, fetch_request, fetch_response, incremental_alter_configs_request, list_offsets_request,
-    metadata_request, offset_for_leader_epoch_request,
+    consumer_protocol_assignment, consumer_protocol_subscription, create_partitions_request, create_topics_request,
+    delete_records_request, delete_topics_request, describe_configs_request, describe_groups_response, fetch_request,
+    fetch_response, incremental_alter_configs_request, join_group_request, leave_group_request, list_offsets_request,
+    metadata_request, offset_commit_request, offset_delete_request, offset_fetch_request,
+    offset_for_leader_epoch_request, sync_group_request,
 };
 
 #[cfg(test)]

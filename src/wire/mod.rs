@@ -9,6 +9,7 @@
 //! - `call`: the adaptor between a row of the table and rskafka's `Messenger`
 //! - `produce`: the one request body that we encode ourselves
 //! - `attachment`: batches that go out from where they are, between a frame's own bytes
+//! - `consumer_protocol`: what members of a classic group exchange inside requests
 //! - `stream`: what the `Messenger` reads and writes: frame checks, one system call a frame, a way to give up
 //! - `mutations`: for tests, answers that a broker should not send
 //! - `address`, `code`, `error`: host and port; the protocol's error codes; what can go wrong here
@@ -19,6 +20,7 @@ mod attachment;
 mod call;
 mod code;
 mod connection;
+pub(crate) mod consumer_protocol;
 mod error;
 pub(crate) mod messages;
 #[cfg(test)]

@@ -76,7 +76,7 @@ mod tests {
     fn a_mutated_answer_is_an_answer_or_an_error_in_bounded_memory() {
         let mut random = fastrand::Rng::with_seed(4);
         let random = &mut random;
-        let each = count() / 15;
+        let each = count() / 19;
         let versions = message!(ApiVersionsResponse {
             api_keys: vec![
                 message!(api_versions_response::ApiVersion { api_key: 3, min_version: 0, max_version: 9 });
@@ -126,6 +126,16 @@ mod tests {
         let records = message!(DeleteRecordsResponse { topics: vec![Default::default(); 2] });
         let grown = message!(CreatePartitionsResponse { results: vec![Default::default(); 2] });
         let altered = message!(IncrementalAlterConfigsResponse { responses: vec![Default::default(); 2] });
+        let listed = message!(ListGroupsResponse { groups: vec![Default::default(); 3] });
+        let described = message!(DescribeGroupsResponse {
+            groups: vec![message!(describe_groups_response::DescribedGroup { members: vec![Default::default(); 3] })],
+        });
+        let gone = message!(DeleteGroupsResponse { results: vec![Default::default(); 2] });
+        let forgotten = message!(OffsetDeleteResponse {
+            topics: vec![message!(offset_delete_response::OffsetDeleteResponseTopic {
+                partitions: vec![Default::default(); 3]
+            })],
+        });
         let accepted = [
             reads::<ApiVersionsRequest>(random, each, &versions),
             reads::<ProduceRequest>(random, each, &produced),
@@ -142,6 +152,10 @@ mod tests {
             reads::<DeleteRecordsRequest>(random, each, &records),
             reads::<CreatePartitionsRequest>(random, each, &grown),
             reads::<IncrementalAlterConfigsRequest>(random, each, &altered),
+            reads::<ListGroupsRequest>(random, each, &listed),
+            reads::<DescribeGroupsRequest>(random, each, &described),
+            reads::<DeleteGroupsRequest>(random, each, &gone),
+            reads::<OffsetDeleteRequest>(random, each, &forgotten),
         ];
         println!("{each} each; accepted {accepted:?}");
         assert!(accepted.iter().all(|accepted| *accepted > 0 && *accepted < each), "{each} each: {accepted:?}");

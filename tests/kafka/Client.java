@@ -15,8 +15,10 @@ import java.util.concurrent.Future;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
@@ -39,6 +41,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  *   send ID TOPIC PARTITION TIMESTAMP KEY VALUE HEADERS
  *   flush ID                       PARTITION OFFSET of each record sent since the last flush
  *   begin ID | commit ID | abort ID
+ *   offset ID GROUP TOPIC PARTITION OFFSET         sent to the open transaction
  *   ends TOPIC ISOLATION_LEVEL     PARTITION OFFSET
  *   read TOPIC ISOLATION_LEVEL     up to these ends: PARTITION OFFSET TIMESTAMP KEY VALUE HEADERS
  */
@@ -83,6 +86,9 @@ public final class Client {
             case "begin" -> producers.get(f[1]).beginTransaction();
             case "commit" -> producers.get(f[1]).commitTransaction();
             case "abort" -> producers.get(f[1]).abortTransaction();
+            case "offset" -> producers.get(f[1]).sendOffsetsToTransaction(
+                Map.of(new TopicPartition(f[3], Integer.parseInt(f[4])), new OffsetAndMetadata(Long.parseLong(f[5]))),
+                new ConsumerGroupMetadata(f[2], -1, "", Optional.empty()));
             case "ends" -> ends(consumer(f[2]), f[1]).forEach((at, offset) -> OUT.println(at.partition() + "\t" + offset));
             case "read" -> read(consumer(f[2]), f[1]);
             default -> throw new IllegalArgumentException(f[0]);

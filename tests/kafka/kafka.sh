@@ -4,8 +4,7 @@
 #   kafka.sh up | down            fetch the jars once (45 MB, about 20 s), make certificates, start all nodes and wait | stop them all
 #   kafka.sh start|stop|kill|pause|resume NODE      start waits until the node listens; stop and kill wait until it is gone
 #   kafka.sh pid NODE             the process id of a node that runs; fails if it does not
-#   kafka.sh run CLASS ARGS...    a Kafka tool, e.g. org.apache.kafka.tools.TopicCommand --bootstrap-server localhost:29012 --list
-#   kafka.sh run FILE.java ARGS... a program in one file, with the client library of Kafka on its class path
+#   kafka.sh run CLASS|FILE.java ARGS...    a program with Kafka's classes, e.g. org.apache.kafka.tools.TopicCommand --bootstrap-server localhost:29012 --list
 #   kafka.sh clean                delete data and logs (keeps jars and certificates)
 #
 # Environment: NODES=1|3 (1)  KAFKA_DIR=where everything lives (.kafka beside this file)  BASE_PORT (29000)
@@ -188,7 +187,7 @@ case ${1:?usage: see the head of this file} in
   pause) signal "${2:?node}" STOP ;;
   resume) signal "${2:?node}" CONT ;;
   pid) pid_of "${2:?node}" ;;
-  run) shift; jvm 256m "$@" ;;
+  run) shift; jars; [ -f "$DIR/log4j2.properties" ] || log_config; jvm 256m "$@" ;;
   clean)
     for i in $(running); do if pid_of "$i" >/dev/null; then echo "node $i runs; down first" >&2; exit 1; fi; done
     rm -rf "$DIR"/data* "$DIR"/logs ;;

@@ -95,6 +95,11 @@ impl Java {
         self.ask(&format!("abort\t{}", producer.0)).await;
     }
 
+    /// Has the open transaction commit this offset to a group: it is pending until the transaction ends.
+    pub async fn send_offset(&mut self, producer: JavaProducer, group: &str, topic: &str, partition: i32, offset: i64) {
+        self.ask(&format!("offset\t{}\t{group}\t{topic}\t{partition}\t{offset}", producer.0)).await;
+    }
+
     /// Where each partition ends for a consumer: the last stable offset, or the high watermark.
     pub async fn ends(&mut self, topic: &str, level: IsolationLevel) -> BTreeMap<i32, i64> {
         let lines = self.ask(&format!("ends\t{topic}\t{}", name(level))).await;

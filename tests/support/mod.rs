@@ -3,11 +3,15 @@
 //! - [`broker`]: which cluster a test runs on, and Kafka's own tools on it
 //! - [`cluster_control`]: killing, pausing and starting that cluster's nodes
 //! - [`java`]: Kafka's own Java client
+//! - [`journal`]: what happens to the members of a group
+//! - [`member`]: a milena member of a group that keeps a journal
+//! - [`peer`]: members that are processes of their own, of milena, Java and librdkafka
 //! - [`plain`]: a record as it is compared
 //! - [`impostor`]: a broker in this process that lies
 //! - [`numbers`]: records, what a producer was told of them, and the log
 //! - [`proxy`]: faults between a client and a peer, one request or answer at a time
 //! - [`proxied_cluster`]: a proxy before each node
+//! - [`java_assignors`]: what the Java client's assignors say of a group
 //! - [`topics`]: names that no other test uses
 //! - [`wait`]: waiting for a condition instead of for a time
 
@@ -17,7 +21,11 @@ pub mod broker;
 pub mod cluster_control;
 pub mod impostor;
 pub mod java;
+pub mod java_assignors;
+pub mod journal;
+pub mod member;
 pub mod numbers;
+pub mod peer;
 pub mod plain;
 pub mod proxied_cluster;
 pub mod proxy;
@@ -31,7 +39,10 @@ pub use broker::{Broker, broker, brokers, create_topic, kafka_tool, kafka_tool_w
 pub use cluster_control::{ClusterControl, cluster_control};
 pub use impostor::Impostor;
 pub use java::{Java, JavaProducer, Place};
+pub use journal::{Happening, Journal};
+pub use member::{Commits, Member, quick};
 pub use numbers::{Log, Numbers, number_of, read_log};
+pub use peer::{Client, Peer, PeerGroup};
 pub use plain::Plain;
 pub use proxied_cluster::ProxiedCluster;
 pub use proxy::{Counts, Direction, Fault, Filter, Proxy};

@@ -198,6 +198,24 @@ fn numbers_wrap_to_zero() {
 }
 
 #[test]
+fn what_was_acknowledged_behind_a_lost_batch_counts_among_what_the_broker_remembers() {
+    let (mut bench, ids, _) = in_flight(5);
+    bench.answer(ids[0], written());
+    bench.append();
+    let sixth = bench.send_all();
+    assert_eq!(numbers(&sixth), [(0, 6)]);
+    // It went over a new connection, before the loss of the old one was seen.
+    bench.answer(sixth[0].0, written());
+    ids[1..].iter().for_each(|id| bench.answer(*id, lost()));
+    bench.append();
+    bench.append();
+    let again = bench.send_all();
+    assert_eq!(numbers(&again), [(0, 2), (0, 3), (0, 4), (0, 5)], "a seventh would make the broker forget the second");
+    bench.answer(again[0].0, written());
+    assert_eq!(numbers(&bench.send_all()), [(0, 7)]);
+}
+
+#[test]
 fn when_the_epochs_are_used_up_another_producer_id_is_needed() {
     let mut bench = Bench::new();
     let refused = || Answer::Refused { why: "too large".into(), code: 10, possibly_written: false };

@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 use milena::OffsetSpec;
 
-use crate::topics::Topics;
+use crate::{groups::Groups, topics::Topics};
 
 /// A Kafka client on the command line.
 #[derive(Debug, Parser)]
@@ -25,11 +25,32 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
+impl Arguments {
+    /// What was written; ends the program where that is no usage.
+    pub(crate) fn read() -> Arguments {
+        let arguments = Arguments::parse();
+        if let Command::Consume(Consume {
+            group: Some(_),
+            from: Some(OffsetSpec::At(_) | OffsetSpec::Timestamp(_)),
+            ..
+        }) = &arguments.command
+        {
+            let why = "a group goes on at what it has committed; --from may be beginning or end, for where that is \
+                       nothing; see `groups reset`";
+            Arguments::command().error(ErrorKind::ValueValidation, why).exit();
+        }
+        arguments
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List, describe, create, delete and alter topics
     #[command(subcommand)]
     Topics(Topics),
+    /// List, describe, reset and delete consumer groups, and tell how far behind they are
+    #[command(subcommand)]
+    Groups(Groups),
     /// Send a record for each line
     Produce(Produce),
     /// Print records
@@ -106,11 +127,18 @@ pub(crate) struct Consume {
     /// The topics
     #[arg(required = true)]
     pub(crate) topics: Vec<String>,
-    /// Where to start: beginning, end, an offset, or a time as 2026-11-24T12:00:00Z or @MILLISECONDS
-    #[arg(long, default_value = "end", value_parser = place)]
-    pub(crate) from: OffsetSpec,
-    /// Only this partition
+    /// As a member of this group: its members share the partitions, and what was printed is committed
     #[arg(short, long)]
+    pub(crate) group: Option<String>,
+    /// TOPICS are regular expressions for whole names; topics that come to match later are read too
+    #[arg(long, requires = "group")]
+    pub(crate) pattern: bool,
+    /// Where to start: beginning, end, an offset, or a time as 2026-11-24T12:00:00Z or @MILLISECONDS [default: end]. In a
+    /// group: beginning or end, where it has committed nothing yet
+    #[arg(long, value_parser = place)]
+    pub(crate) from: Option<OffsetSpec>,
+    /// Only this partition
+    #[arg(short, long, conflicts_with = "group")]
     pub(crate) partition: Option<i32>,
     /// Stop after so many records
     #[arg(short = 'n', value_name = "COUNT")]
@@ -124,7 +152,7 @@ pub(crate) struct Consume {
 }
 
 /// `beginning`, `end`, an offset, `@` and milliseconds, or a time in UTC.
-fn place(text: &str) -> Result<OffsetSpec, String> {
+pub(crate) fn place(text: &str) -> Result<OffsetSpec, String> {
     match text {
         "beginning" => Ok(OffsetSpec::Beginning),
         "end" => Ok(OffsetSpec::End),

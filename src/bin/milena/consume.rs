@@ -1,19 +1,23 @@
 use std::{error::Error, io::Write};
 
-use milena::{ConsumerRecord, Kafka, OffsetReset, TopicPartition};
+use milena::{ConsumerRecord, Kafka, OffsetReset, OffsetSpec, TopicPartition};
 
-use crate::args::Consume;
+use crate::{args::Consume, consume_group, stop};
 
 /// What is printed at most before it is flushed, in bytes.
-const BUFFER: usize = 64 << 10;
+pub(crate) const BUFFER: usize = 64 << 10;
 
-/// Prints records as they come, until the count, the end, or ctrl-c.
+/// Prints records as they come, until the count, the end, or a signal to stop.
 pub(crate) async fn run(kafka: &Kafka, options: Consume, json: bool) -> Result<(), Box<dyn Error>> {
+    if let Some(group) = options.group.clone() {
+        return consume_group::run(kafka, &group, options, json).await;
+    }
+    let from = options.from.unwrap_or(OffsetSpec::End);
     let mut builder = kafka.standalone_consumer().auto_offset_reset(OffsetReset::Earliest);
     builder = match options.partition {
-        None => builder.assign_topics(options.topics.iter().map(String::as_str), options.from),
+        None => builder.assign_topics(options.topics.iter().map(String::as_str), from),
         Some(number) => {
-            let partition = |topic: &String| (TopicPartition::new(topic.as_str(), number), options.from);
+            let partition = |topic: &String| (TopicPartition::new(topic.as_str(), number), from);
             builder.assign(options.topics.iter().map(partition))
         }
     };
@@ -23,7 +27,7 @@ pub(crate) async fn run(kafka: &Kafka, options: Consume, json: bool) -> Result<(
     let mut consumer = builder.build().await?;
     let mut out = Vec::with_capacity(BUFFER);
     let mut left = options.count.unwrap_or(u64::MAX);
-    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut interrupted = std::pin::pin!(stop::signal());
     while left > 0 {
         let record = match futures_util::FutureExt::now_or_never(consumer.recv()) {
             Some(record) => record?,
@@ -48,7 +52,12 @@ pub(crate) async fn run(kafka: &Kafka, options: Consume, json: bool) -> Result<(
     Ok(())
 }
 
-fn print(out: &mut Vec<u8>, record: &ConsumerRecord, options: &Consume, json: bool) -> Result<(), Box<dyn Error>> {
+pub(crate) fn print(
+    out: &mut Vec<u8>,
+    record: &ConsumerRecord,
+    options: &Consume,
+    json: bool,
+) -> Result<(), Box<dyn Error>> {
     if !json {
         options.format.write(out, record);
         return Ok(());
@@ -70,7 +79,7 @@ fn print(out: &mut Vec<u8>, record: &ConsumerRecord, options: &Consume, json: bo
     Ok(())
 }
 
-fn flush(out: &mut Vec<u8>) -> std::io::Result<()> {
+pub(crate) fn flush(out: &mut Vec<u8>) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(out)?;
     out.clear();

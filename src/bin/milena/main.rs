@@ -3,21 +3,23 @@
 mod args;
 mod bench;
 mod consume;
+mod consume_group;
 mod format;
+mod groups;
 mod output;
 mod produce;
+mod stop;
 mod topics;
 
 use std::{error::Error, io, process::ExitCode};
 
-use clap::Parser;
-use milena::{ConfigError, ConnectError, Kafka, Properties};
+use milena::{ConfigError, ConnectError, ConsumeError, Kafka, Properties};
 
 use args::{Arguments, Bench, Command};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::read();
     match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads has enough, as `head`.
@@ -31,9 +33,11 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Whether a setting is wrong, in place of what was to be done with it.
+/// Whether a setting or a pattern is wrong, in place of what was to be done with it.
 fn is_usage(error: &(dyn Error + 'static)) -> bool {
-    error.is::<ConfigError>() || matches!(error.downcast_ref(), Some(ConnectError::Config(_)))
+    error.is::<ConfigError>()
+        || matches!(error.downcast_ref(), Some(ConnectError::Config(_)))
+        || matches!(error.downcast_ref(), Some(ConsumeError::Config(_) | ConsumeError::Pattern { .. }))
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
@@ -48,6 +52,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let kafka = Kafka::with_properties(properties).await?;
     match arguments.command {
         Command::Topics(command) => topics::run(&kafka, command, arguments.json).await,
+        Command::Groups(command) => groups::run(&kafka, command, arguments.json).await,
         Command::Produce(options) => produce::run(&kafka, options).await,
         Command::Consume(options) => consume::run(&kafka, options, arguments.json).await,
         Command::Bench(Bench::Produce(options)) => bench::produce(&kafka, options).await,

@@ -1,6 +1,9 @@
 //! What goes to stdout: aligned tables for people, JSON for machines.
 
-use std::io::{self, Write};
+use std::{
+    error::Error,
+    io::{self, Write},
+};
 
 /// Writes all of `text`, and a newline.
 pub(crate) fn print(text: &str) -> io::Result<()> {
@@ -28,6 +31,14 @@ pub(crate) fn table<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> S
     };
     let lines = rows.iter().map(|row| line(std::array::from_fn(|column| row[column].as_str())));
     [line(heads)].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+/// What failed, a line each; the rest is done.
+pub(crate) fn failed(errors: Vec<String>) -> Result<(), Box<dyn Error>> {
+    match errors.is_empty() {
+        true => Ok(()),
+        false => Err(errors.join("\nmilena: ").into()),
+    }
 }
 
 #[cfg(test)]

@@ -3,11 +3,8 @@ use std::error::Error;
 use milena::{Admin, AdminError, ConfigChange, ConfigResource, NewTopic};
 use serde_json::json;
 
-use super::{
-    args::{Alter, Create, Delete},
-    failed,
-};
-use crate::output::print;
+use super::args::{Alter, Create, Delete};
+use crate::output::{failed, print};
 
 /// With `--json` what was created, as one document.
 pub(super) async fn create(admin: &Admin, options: Create, json: bool) -> Result<(), Box<dyn Error>> {

@@ -24,11 +24,3 @@ pub(crate) async fn run(kafka: &Kafka, command: Topics, json: bool) -> Result<()
         Topics::Alter(options) => change::alter(&admin, options, json).await,
     }
 }
-
-/// What failed, a line each; the rest is done.
-fn failed(errors: Vec<String>) -> Result<(), Box<dyn Error>> {
-    match errors.is_empty() {
-        true => Ok(()),
-        false => Err(errors.join("\nmilena: ").into()),
-    }
-}

@@ -3,11 +3,8 @@ use std::error::Error;
 use milena::{Admin, AdminError, ConfigEntry, ConfigResource, ConfigSource, TopicDescription};
 use serde_json::{Value, json};
 
-use super::{
-    args::{Describe, List},
-    failed,
-};
-use crate::output::{print, table};
+use super::args::{Describe, List};
+use crate::output::{failed, print, table};
 
 /// With `--json` a line of JSON for each topic.
 pub(super) async fn list(admin: &Admin, options: List, json: bool) -> Result<(), Box<dyn Error>> {

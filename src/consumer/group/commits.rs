@@ -1,0 +1,303 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use tokio::{sync::oneshot, time::Instant};
+
+use super::{CommitError, Committed, Failure, Refusal};
+use crate::{model::TopicPartition, time::Backoff, wire::ErrorCode};
+
+/// Offsets to be committed, in the order in which they were asked for.
+///
+/// One request is under way at a time, and what comes meanwhile goes into the next, the latest offset of each partition: so an
+/// older commit never overtakes a newer one. An entry stays until it is committed, refused for good, replaced by a newer one,
+/// or its partition is lost.
+#[derive(Debug)]
+pub(crate) struct Commits {
+    waiting: BTreeMap<TopicPartition, Entry>,
+    sent: BTreeMap<TopicPartition, Entry>,
+    /// A request is under way, even if all that it asks for has been lost meanwhile.
+    under_way: bool,
+    askers: Vec<Asker>,
+    number: u64,
+    not_before: Option<Instant>,
+    backoff: Backoff,
+    /// What the coordinator has, as far as this member knows.
+    known: HashMap<TopicPartition, i64>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    number: u64,
+    committed: Committed,
+}
+
+/// Somebody who waits for the end of what he has asked for.
+#[derive(Debug)]
+struct Asker {
+    left: HashMap<TopicPartition, u64>,
+    tell: oneshot::Sender<Result<(), CommitError>>,
+}
+
+impl Commits {
+    pub(crate) fn new(first: Duration, max: Duration) -> Self {
+        Commits {
+            waiting: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            under_way: false,
+            askers: Vec::new(),
+            number: 0,
+            not_before: None,
+            backoff: Backoff::new(first, max),
+            known: HashMap::new(),
+        }
+    }
+
+    /// Takes offsets to be committed; `tell` hears when the last of them has come to its end.
+    pub(crate) fn push(
+        &mut self,
+        offsets: Vec<(TopicPartition, Committed)>,
+        tell: Option<oneshot::Sender<Result<(), CommitError>>>,
+    ) {
+        self.number += 1;
+        let number = self.number;
+        let mut left = HashMap::new();
+        for (at, committed) in offsets {
+            left.insert(at.clone(), number);
+            self.waiting.insert(at, Entry { number, committed });
+        }
+        match tell {
+            Some(tell) if left.is_empty() => drop(tell.send(Ok(()))),
+            Some(tell) => self.askers.push(Asker { left, tell }),
+            None => {}
+        }
+    }
+
+    /// As [`push`](Commits::push) for nobody, without what is committed already.
+    pub(crate) fn push_new(&mut self, offsets: Vec<(TopicPartition, Committed)>) {
+        let is_new = |(at, committed): &(TopicPartition, Committed)| match self.waiting.get(at).or(self.sent.get(at)) {
+            Some(entry) => entry.committed.offset != committed.offset,
+            None => self.known.get(at) != Some(&committed.offset),
+        };
+        let new: Vec<_> = offsets.into_iter().filter(is_new).collect();
+        if !new.is_empty() {
+            self.push(new, None);
+        }
+    }
+
+    /// What the coordinator has of these partitions, as it told.
+    pub(crate) fn know(&mut self, at: TopicPartition, offset: i64) {
+        self.known.insert(at, offset);
+    }
+
+    /// The next request, if nothing is under way. `Err` is when to look again.
+    pub(crate) fn next(&mut self, now: Instant) -> Result<Option<Vec<(TopicPartition, Committed)>>, Instant> {
+        if self.under_way || self.waiting.is_empty() {
+            return Ok(None);
+        }
+        if let Some(until) = self.not_before.filter(|t| *t > now) {
+            return Err(until);
+        }
+        self.under_way = true;
+        self.sent = std::mem::take(&mut self.waiting);
+        Ok(Some(self.sent.iter().map(|(at, entry)| (at.clone(), entry.committed.clone())).collect()))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.sent.is_empty()
+    }
+
+    /// The request was answered. What it means for the member, if it means anything: the worst that a partition was told.
+    pub(crate) fn answered(
+        &mut self,
+        now: Instant,
+        answer: Result<HashMap<TopicPartition, ErrorCode>, Failure>,
+    ) -> Option<Refusal> {
+        self.under_way = false;
+        let sent = std::mem::take(&mut self.sent);
+        let mut of_member = None;
+        let mut again = BTreeMap::new();
+        for (at, entry) in sent {
+            let refusal = match &answer {
+                // A partition that the answer leaves out is asked for once more.
+                Ok(codes) => match codes.get(&at).copied().map(ErrorCode::check) {
+                    Some(Ok(())) => {
+                        self.known.insert(at.clone(), entry.committed.offset);
+                        self.resolve(&at, entry.number, None);
+                        continue;
+                    }
+                    Some(Err(code)) => Refusal::of(code),
+                    None => Refusal::Retry,
+                },
+                Err(Failure::Refused(code)) => Refusal::of(*code),
+                Err(Failure::Lost(error)) if error.is_retriable() => Refusal::OtherCoordinator,
+                Err(Failure::Lost(error)) => {
+                    let failure = CommitError::Cluster(error.clone());
+                    self.resolve(&at, entry.number, Some(failure));
+                    continue;
+                }
+            };
+            match refusal {
+                Refusal::Fatal(code) => {
+                    let failure = CommitError::Refused { partition: at.clone(), code };
+                    self.resolve(&at, entry.number, Some(failure));
+                    if code == ErrorCode::FENCED_INSTANCE_ID {
+                        of_member = Some(refusal);
+                    }
+                }
+                refusal => {
+                    if !matches!(refusal, Refusal::Retry) {
+                        of_member = Some(refusal);
+                    }
+                    again.insert(at, entry);
+                }
+            }
+        }
+        if again.is_empty() {
+            self.backoff.reset();
+            self.not_before = None;
+        } else {
+            self.not_before = Some(now + self.backoff.next_wait());
+        }
+        // What was asked for meanwhile is newer.
+        for (at, entry) in again {
+            self.waiting.entry(at).or_insert(entry);
+        }
+        of_member
+    }
+
+    /// These partitions are this member's no more: what there is to commit of them, no one may.
+    pub(crate) fn lose(&mut self, is_lost: impl Fn(&TopicPartition) -> bool) {
+        let lost: Vec<(TopicPartition, u64)> = self
+            .waiting
+            .iter()
+            .chain(&self.sent)
+            .filter(|(at, _)| is_lost(at))
+            .map(|(at, entry)| (at.clone(), entry.number))
+            .collect();
+        for (at, number) in lost {
+            self.waiting.remove(&at);
+            self.sent.remove(&at);
+            self.resolve(&at, number, Some(CommitError::NotOwned { partition: at.clone() }));
+        }
+        self.known.retain(|at, _| !is_lost(at));
+    }
+
+    /// Ends every wait: nothing more is committed.
+    pub(crate) fn fail_all(&mut self, error: &CommitError) {
+        self.waiting.clear();
+        self.sent.clear();
+        for asker in self.askers.drain(..) {
+            let _ = asker.tell.send(Err(error.clone()));
+        }
+    }
+
+    /// Entries of this partition up to `number` have come to their end.
+    fn resolve(&mut self, at: &TopicPartition, number: u64, failure: Option<CommitError>) {
+        let mut still = Vec::new();
+        for mut asker in self.askers.drain(..) {
+            if asker.left.get(at).is_some_and(|asked| *asked <= number) {
+                asker.left.remove(at);
+                if let Some(failure) = &failure {
+                    let _ = asker.tell.send(Err(failure.clone()));
+                    continue;
+                }
+                if asker.left.is_empty() {
+                    let _ = asker.tell.send(Ok(()));
+                    continue;
+                }
+            }
+            still.push(asker);
+        }
+        self.askers = still;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn at(partition: i32) -> TopicPartition {
+        TopicPartition::new("t", partition)
+    }
+
+    fn offset(offset: i64) -> Committed {
+        Committed { offset, leader_epoch: -1, metadata: Arc::from("") }
+    }
+
+    fn commits() -> Commits {
+        Commits::new(Duration::from_millis(100), Duration::from_secs(1))
+    }
+
+    fn ask(commits: &mut Commits, offsets: &[(i32, i64)]) -> oneshot::Receiver<Result<(), CommitError>> {
+        let (tell, heard) = oneshot::channel();
+        commits.push(offsets.iter().map(|(p, o)| (at(*p), offset(*o))).collect(), Some(tell));
+        heard
+    }
+
+    fn next(commits: &mut Commits, now: Instant) -> Vec<(i32, i64)> {
+        let sent = commits.next(now).unwrap().unwrap_or_default();
+        sent.iter().map(|(at, committed)| (at.partition, committed.offset)).collect()
+    }
+
+    fn codes(codes: &[(i32, ErrorCode)]) -> Result<HashMap<TopicPartition, ErrorCode>, Failure> {
+        Ok(codes.iter().map(|(p, code)| (at(*p), *code)).collect())
+    }
+
+    #[test]
+    fn one_request_at_a_time_and_the_newest_offset_wins() {
+        let (mut commits, now) = (commits(), Instant::now());
+        let mut first = ask(&mut commits, &[(0, 5), (1, 7)]);
+        assert_eq!(next(&mut commits, now), [(0, 5), (1, 7)]);
+        let mut second = ask(&mut commits, &[(0, 6)]);
+        let mut third = ask(&mut commits, &[(0, 8)]);
+        assert_eq!(next(&mut commits, now), [], "one is under way");
+        assert_eq!(commits.answered(now, codes(&[(0, ErrorCode::NONE), (1, ErrorCode::NONE)])), None);
+        assert!(first.try_recv().unwrap().is_ok());
+        assert_eq!(next(&mut commits, now), [(0, 8)]);
+        commits.answered(now, codes(&[(0, ErrorCode::NONE)]));
+        assert!(second.try_recv().unwrap().is_ok() && third.try_recv().unwrap().is_ok());
+        assert!(commits.is_empty());
+    }
+
+    #[test]
+    fn what_was_refused_for_now_never_replaces_what_is_newer() {
+        let (mut commits, now) = (commits(), Instant::now());
+        let mut first = ask(&mut commits, &[(0, 5)]);
+        next(&mut commits, now);
+        ask(&mut commits, &[(0, 9)]);
+        let refusal = commits.answered(now, codes(&[(0, ErrorCode::REBALANCE_IN_PROGRESS)]));
+        assert_eq!(refusal, Some(Refusal::Rebalance));
+        assert!(commits.next(now).is_err(), "after a back-off");
+        assert_eq!(next(&mut commits, now + Duration::from_secs(1)), [(0, 9)]);
+        commits.answered(now, codes(&[(0, ErrorCode::NONE)]));
+        assert!(first.try_recv().unwrap().is_ok(), "a newer offset is committed, so it is too");
+    }
+
+    #[test]
+    fn a_partition_that_was_lost_is_an_error_that_says_so() {
+        let (mut commits, now) = (commits(), Instant::now());
+        let mut both = ask(&mut commits, &[(0, 5), (1, 5)]);
+        let mut other = ask(&mut commits, &[(2, 5)]);
+        commits.lose(|at| at.partition == 1);
+        assert!(matches!(both.try_recv().unwrap(), Err(CommitError::NotOwned { partition }) if partition == at(1)));
+        assert!(other.try_recv().is_err());
+        assert_eq!(next(&mut commits, now), [(0, 5), (2, 5)]);
+    }
+
+    #[test]
+    fn what_is_committed_already_is_not_committed_again_by_itself() {
+        let (mut commits, now) = (commits(), Instant::now());
+        commits.know(at(0), 5);
+        commits.push_new(vec![(at(0), offset(5)), (at(1), offset(3))]);
+        assert_eq!(next(&mut commits, now), [(1, 3)]);
+        commits.push_new(vec![(at(1), offset(3))]);
+        commits.answered(now, codes(&[(1, ErrorCode::NONE)]));
+        assert_eq!(next(&mut commits, now), []);
+        ask(&mut commits, &[(1, 3)]);
+        assert_eq!(next(&mut commits, now), [(1, 3)], "but it is when somebody asks for it");
+    }
+}

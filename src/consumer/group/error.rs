@@ -1,0 +1,36 @@
+use crate::{cluster::ClusterError, model::TopicPartition, wire::ErrorCode};
+
+/// Why an offset was not committed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// The consumer is in no group.
+    #[error("a consumer without a group has nowhere to commit to")]
+    NoGroup,
+    /// The partition is this member's no more: the group gave it to another, which starts at what was committed before.
+    #[error("{partition} belongs to this member no more, its offset cannot be committed")]
+    NotOwned {
+        /// Which.
+        partition: TopicPartition,
+    },
+    /// The coordinator refused for good.
+    #[error("{partition}: the coordinator refuses to commit: {code}")]
+    Refused {
+        /// Which.
+        partition: TopicPartition,
+        /// Why.
+        code: ErrorCode,
+    },
+    /// Not within `default.api.timeout.ms`. It may yet be committed.
+    #[error("not committed within {after:?}; it may be yet")]
+    TimedOut {
+        /// How long it was waited for.
+        after: std::time::Duration,
+    },
+    /// No coordinator.
+    #[error(transparent)]
+    Cluster(ClusterError),
+    /// The consumer is closed.
+    #[error("the consumer is closed")]
+    Closed,
+}
