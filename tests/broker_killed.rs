@@ -8,7 +8,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -43,19 +43,19 @@ async fn every_acknowledged_record_is_there_once_and_in_order() {
     });
 
     let done = Arc::new(AtomicBool::new(false));
+    let kills = Arc::new(AtomicUsize::new(0));
     let killer = std::thread::spawn({
-        let done = Arc::clone(&done);
+        let (done, kills) = (Arc::clone(&done), Arc::clone(&kills));
         move || {
-            let mut kills = 0;
             while !done.load(Ordering::Acquire) {
-                let victim = kills % 3 + 1;
+                let victim = (kills.load(Ordering::Acquire) % 3 + 1) as u16;
                 control.kill(victim);
+                kills.fetch_add(1, Ordering::AcqRel);
                 control.start(victim);
-                kills += 1;
                 // The others' turn comes when the one before is back among the replicas; the schedule is the fault.
                 std::thread::sleep(Duration::from_secs(4));
             }
-            (kills, control)
+            control
         }
     });
 
@@ -66,8 +66,11 @@ async fn every_acknowledged_record_is_there_once_and_in_order() {
         let record = Record::to(&topic).partition((number % 6) as i32).value(&value);
         deliveries.push((number, producer.enqueue(record).await.unwrap()));
         if number % 200 == 0 {
-            // Spread over three kills at least.
+            // Spread over three kills at least, however long a node takes to start.
             tokio::time::sleep(Duration::from_millis(80)).await;
+            while number * 4 / records > kills.load(Ordering::Acquire) {
+                tokio::time::sleep(Duration::from_millis(80)).await;
+            }
         }
     }
     let mut acknowledged = HashMap::new();
@@ -77,7 +80,8 @@ async fn every_acknowledged_record_is_there_once_and_in_order() {
     }
     let took = started.elapsed();
     done.store(true, Ordering::Release);
-    let (kills, _control) = killer.join().unwrap();
+    let _control = killer.join().unwrap();
+    let kills = kills.load(Ordering::Acquire);
     assert!(kills >= 3, "only {kills} brokers were killed in {took:?}");
     producer.close().await;
     let read = tokio::time::timeout(PATIENCE, reader).await.expect("the consumer reads it all").unwrap();
