@@ -276,7 +276,14 @@ fn answer(code: ErrorCode, base_offset: i64, message: Option<&str>) -> Answer {
         ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Answer::Written { base_offset: -1 },
         ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::UNKNOWN_PRODUCER_ID => Answer::OutOfOrder { why: why() },
         code if code.is_retriable() => {
-            let appended = [ErrorCode::REQUEST_TIMED_OUT, ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND];
+            // Also said of a batch that was appended and waited for followers when the leader moved or its disk failed: one of
+            // them may have it.
+            let appended = [
+                ErrorCode::REQUEST_TIMED_OUT,
+                ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+                ErrorCode::NOT_LEADER_OR_FOLLOWER,
+                ErrorCode::KAFKA_STORAGE_ERROR,
+            ];
             Answer::Retry { why: why(), maybe_written: appended.contains(&code) }
         }
         code => {
