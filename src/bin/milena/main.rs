@@ -20,6 +20,13 @@ use args::{Arguments, Bench, Command};
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::read();
+    // What the library warns of, such as brokers that do not answer, so that an outage does not look like a hang.
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_max_level(tracing::Level::WARN)
+        .with_target(false)
+        .without_time()
+        .init();
     match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads has enough, as `head`.
