@@ -58,6 +58,9 @@ async fn a_bench_tells_how_many() {
     let run = |args: &[&str]| milena(&[&["--brokers", broker.bootstrap(), "bench"], args].concat(), "");
     let (code, stdout, stderr) = run(&["produce", &topic, "-n", "5000", "--size", "10"]);
     assert!(code == 0 && stdout.starts_with("5000 records of 10 B in "), "{stdout}{stderr}");
+    let (code, stdout, stderr) = run(&["consume", &topic, "--json"]);
+    let report: Value = serde_json::from_str(&stdout).unwrap_or_else(|why| panic!("{why}: {stdout}{stderr}"));
+    assert!(code == 0 && report["records"] == 5000 && report["bytes"] == 50000, "{report}");
     for args in [&["consume", &*topic][..], &["consume", &topic, "--single"]] {
         let (code, stdout, stderr) = run(args);
         assert!(code == 0 && stdout.starts_with("5000 records, 50000 B in "), "{stdout}{stderr}");

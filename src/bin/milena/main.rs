@@ -62,7 +62,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         Command::Groups(command) => groups::run(&kafka, command, arguments.json).await,
         Command::Produce(options) => produce::run(&kafka, options).await,
         Command::Consume(options) => consume::run(&kafka, options, arguments.json).await,
-        Command::Bench(Bench::Produce(options)) => bench::produce(&kafka, options).await,
-        Command::Bench(Bench::Consume(options)) => bench::consume(&kafka, options).await,
+        Command::Bench(Bench::Produce(options)) => bench::produce(&kafka, options, arguments.json).await,
+        Command::Bench(Bench::Consume(options)) => bench::consume(&kafka, options, arguments.json).await,
     }
 }
