@@ -66,33 +66,40 @@ async fn a_static_member_that_comes_back_is_not_noticed() {
 async fn of_two_members_with_one_instance_id_the_elder_is_fenced() {
     let Some(broker) = broker() else { return };
     let kafka = attentive(broker.bootstrap()).await;
-    let (group, topic) = (unique("fenced"), new_topic(broker.bootstrap(), "fenced", 1).await);
-    let mut numbers = Numbers::new(&kafka.producer().build().await.unwrap(), &topic, 1);
-    numbers.send(10).await;
-    let member = || quick(&kafka, &group).subscribe([&*topic]).instance_id("twin").auto_commit(None).build();
-    let mut elder = member().await.unwrap();
-    timeout(SOON, elder.recv()).await.unwrap().unwrap();
-    let mut younger = member().await.unwrap();
-    timeout(SOON, younger.recv()).await.unwrap().unwrap();
-    let error = loop {
-        match timeout(SOON, elder.recv()).await.expect("it is told") {
-            Ok(_) => {}
-            Err(error) => break error,
-        }
-    };
-    let ConsumeError::Group { code: ErrorCode::FENCED_INSTANCE_ID, .. } = error else { panic!("{error:?}") };
-    let said = error.to_string();
-    assert!(said.contains(&group) && said.contains("FENCED_INSTANCE_ID"), "{said}");
-    assert!(elder.assignment().is_empty());
-    let commit = elder.commit_offsets([(milena::TopicPartition::new(&*topic, 0), 5)]);
-    let error = timeout(SOON, commit).await.expect("at once").unwrap_err();
-    assert!(error.to_string().contains("belongs to this member no more"), "{error}");
-    for _ in 0..9 {
+    // It hears of it by whichever comes first.
+    for (first_by, heartbeat) in [("a heartbeat", "300"), ("a commit", "5500")] {
+        let (group, topic) = (unique("fenced"), new_topic(broker.bootstrap(), "fenced", 1).await);
+        let mut numbers = Numbers::new(&kafka.producer().build().await.unwrap(), &topic, 1);
+        numbers.send(10).await;
+        let member = || quick(&kafka, &group).subscribe([&*topic]).instance_id("twin").auto_commit(None);
+        let mut elder = member().set("heartbeat.interval.ms", heartbeat).build().await.unwrap();
+        timeout(SOON, elder.recv()).await.unwrap().unwrap();
+        let mut younger = member().build().await.unwrap();
         timeout(SOON, younger.recv()).await.unwrap().unwrap();
+        if first_by == "a commit" {
+            let error = timeout(SOON, elder.commit()).await.expect("at once").unwrap_err();
+            assert!(error.to_string().contains("FENCED_INSTANCE_ID"), "{error}");
+        }
+        let error = loop {
+            match timeout(SOON, elder.recv()).await.expect("it is told") {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        let ConsumeError::Group { code: ErrorCode::FENCED_INSTANCE_ID, .. } = error else { panic!("{error:?}") };
+        let said = error.to_string();
+        assert!(said.contains(&group) && said.contains("FENCED_INSTANCE_ID"), "{said}");
+        assert!(elder.assignment().is_empty());
+        let commit = elder.commit_offsets([(milena::TopicPartition::new(&*topic, 0), 5)]);
+        let error = timeout(SOON, commit).await.expect("at once").unwrap_err();
+        assert!(error.to_string().contains("belongs to this member no more"), "{error}");
+        for _ in 0..9 {
+            timeout(SOON, younger.recv()).await.unwrap().unwrap();
+        }
+        younger.commit().await.unwrap();
+        elder.close().await;
+        numbers.send(1).await;
+        assert_eq!(timeout(SOON, younger.recv()).await.unwrap().unwrap().unwrap().offset(), 10, "it is left in peace");
+        younger.close().await;
     }
-    younger.commit().await.unwrap();
-    elder.close().await;
-    numbers.send(1).await;
-    assert_eq!(timeout(SOON, younger.recv()).await.unwrap().unwrap().unwrap().offset(), 10, "it is left in peace");
-    younger.close().await;
 }

@@ -75,6 +75,7 @@ public final class Client {
         Runtime.getRuntime().halt(0);
     }
 
+    @SuppressWarnings("removal")
     private void run(String[] f) throws Exception {
         switch (f[0]) {
             case "topic" -> create(f[1], Integer.parseInt(f[2]));

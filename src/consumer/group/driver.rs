@@ -644,12 +644,21 @@ impl Driver {
             }
         };
         if let Err(code) = refused {
-            let group = Arc::clone(&self.group.id);
-            self.group.desk.fail(&self.shared, ConsumeError::Group { group, code });
-            while let Action::Lose(partitions) = self.membership.next(now) {
-                self.lose(partitions);
+            self.refused_for_good(now, code);
+        }
+    }
+
+    /// The task ends, so this is the last that it does for the user: he is told when there is nothing left to read.
+    fn refused_for_good(&mut self, now: Instant, code: ErrorCode) {
+        loop {
+            match self.membership.next(now) {
+                Action::Lose(partitions) => self.lose(partitions),
+                Action::Wait(_) => break,
+                _ => {}
             }
         }
+        let group = Arc::clone(&self.group.id);
+        self.group.desk.fail(&self.shared, ConsumeError::Group { group, code });
     }
 
     fn committed(&mut self, answer: Result<HashMap<TopicPartition, ErrorCode>, Failure>) {
@@ -664,8 +673,7 @@ impl Driver {
             Some(refusal @ (Refusal::OldGeneration | Refusal::UnknownMember | Refusal::Fatal(_))) => {
                 // The heartbeat learns it too; here it is known first.
                 if let Err(code) = self.membership.refused(now, refusal) {
-                    let group = Arc::clone(&self.group.id);
-                    self.group.desk.fail(&self.shared, ConsumeError::Group { group, code });
+                    self.refused_for_good(now, code);
                 }
                 self.conversation = None;
             }
