@@ -209,6 +209,7 @@ fn records() -> u32 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes; `bash .ci/run long` runs it"]
 async fn calm_every_number_arrives_exactly_once() {
     let Some(broker) = broker() else { return };
     for assignor in ASSIGNORS {
@@ -230,6 +231,7 @@ async fn calm_every_number_arrives_exactly_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes; `bash .ci/run long` runs it"]
 async fn with_vanishing_members_and_a_killed_broker_every_number_arrives() {
     let Some(mut control) = cluster_control() else { return };
     for (assignor, victim) in ASSIGNORS.into_iter().zip((1..=control.nodes()).cycle()) {

@@ -67,6 +67,7 @@ impl Setting {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes; `bash .ci/run long` runs it"]
 async fn the_coordinator_is_killed() {
     let Some(mut control) = cluster_control() else { return };
     let mut setting = Setting::new(&control, "coordinator").await;
@@ -86,6 +87,7 @@ async fn the_coordinator_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes; `bash .ci/run long` runs it"]
 async fn every_broker_is_replaced_and_then_all_are_gone_at_once() {
     let Some(mut control) = cluster_control() else { return };
     let mut setting = Setting::new(&control, "replaced").await;

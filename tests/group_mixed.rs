@@ -100,16 +100,19 @@ impl Mixed {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes; `bash .ci/run long` runs it"]
 async fn with_range() {
     shares("range").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes; `bash .ci/run long` runs it"]
 async fn with_round_robin() {
     shares("roundrobin").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes; `bash .ci/run long` runs it"]
 async fn with_cooperative_sticky() {
     shares("cooperative-sticky").await;
 }
