@@ -323,7 +323,11 @@ async fn producer_id(shared: &Shared) -> Option<i64> {
             Some(id)
         }
         Err(error) => {
-            tracing::warn!("no producer id: {error}");
+            match error.is_retriable() {
+                // Brokers that do not answer are told of where they are met, and a coordinator that loads is no news.
+                true => tracing::debug!("no producer id yet: {error}"),
+                false => tracing::warn!("no producer id: {error}"),
+            }
             sleep(shared.cluster.config().retry_backoff_max).await;
             None
         }
