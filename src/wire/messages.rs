@@ -6,9 +6,9 @@ pub(crate) use kafka_wire::{
     ConsumerProtocolAssignment, ConsumerProtocolSubscription, CreatePartitionsRequest, CreateTopicsRequest,
     DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeConfigsRequest, DescribeGroupsRequest,
     FetchRequest, FetchResponse, FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
-    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, MetadataRequest,
-    MetadataResponse, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest,
-    ProduceResponse, SyncGroupRequest,
+    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest,
+    ListOffsetsResponse, MetadataRequest, MetadataResponse, OffsetCommitRequest, OffsetDeleteRequest,
+    OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceResponse, SyncGroupRequest,
 };
 pub(crate) use kafka_wire::{
     consumer_protocol_assignment, consumer_protocol_subscription, create_partitions_request, create_topics_request,
@@ -19,7 +19,7 @@ pub(crate) use kafka_wire::{
 };
 
 #[cfg(test)]
-pub(crate) use kafka_wire::{metadata_response, produce_response};
+pub(crate) use kafka_wire::{list_offsets_response, metadata_response, produce_response};
 
 use crate::model::TopicId;
 
