@@ -1,6 +1,6 @@
 //! Answers that a broker should not send, for tests of what reads them.
 //!
-//! `MILENA_MUTATIONS` sets how many each test makes; 1,000,000 take a few minutes in a debug build, most of them for Fetch.
+//! `MILENA_MUTATIONS` sets how many each test makes; 1,000,000 take some ten minutes in a debug build.
 
 use std::io::Cursor;
 

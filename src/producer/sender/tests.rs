@@ -60,7 +60,7 @@ fn a_mutated_answer_leaves_no_batch_in_flight() {
             assert_eq!(queue.in_flight(), 0);
             assert!(completion.is_settled() || !queue.is_empty(), "it is neither told nor sent again");
             acknowledged += usize::from(completion.is_settled() && queue.is_empty());
-            queue.abandon();
+            queue.abandon(None);
             assert!(completion.is_settled());
         }
     }
