@@ -10,10 +10,10 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    Action, Closing, CommitError, Commits, Committed, Failure, Group, Membership, Refusal,
+    Action, Beginnings, Closing, CommitError, Commits, Failure, Group, Membership, Refusal,
     coordinator::Coordinator,
     leader,
-    requests::{self, Identity, JoinAnswer, JoinAsk},
+    requests::{self, CommittedOffsets, Identity, JoinAnswer, JoinAsk},
 };
 use crate::{
     cluster::{ClusterError, Purpose},
@@ -34,15 +34,18 @@ const ANSWER_SLACK: Duration = Duration::from_secs(5);
 /// Keeps one member in its group until the consumer closes: joins, beats, commits, and has partitions begun and given up.
 pub(crate) async fn run(shared: Arc<Shared>, group: Arc<Group>) {
     let mut driver = Driver::new(shared, group);
-    while !driver.membership.is_gone() || driver.leaving.is_some() {
+    loop {
         let now = Instant::now();
         driver.take_news(now);
         let wake = driver.act(now);
-        let wake = driver.send_commits(now).into_iter().chain(wake).chain(driver.duties(now)).min();
-        driver.wait(wake).await;
+        if driver.membership.is_gone() && driver.leaving.is_none() {
+            break;
+        }
+        let wakes = [wake, driver.fetch_committed(now), driver.send_commits(now), driver.duties(now)];
+        driver.wait(wakes.into_iter().flatten().min()).await;
     }
-    driver.commits.fail_all(&CommitError::Closed);
-    driver.group.desk.end();
+    let why = driver.group.desk.end();
+    driver.commits.fail_all(&why);
     driver.group.done.send_replace(true);
 }
 
@@ -68,9 +71,8 @@ struct Driver {
     committing: Option<Work<Result<HashMap<TopicPartition, ErrorCode>, Failure>>>,
     /// The generation under which it does.
     committing_under: i32,
-    beginning: Option<Work<Begun>>,
-    /// Partitions of which it is not known yet where to begin.
-    to_begin: BTreeSet<TopicPartition>,
+    beginnings: Beginnings,
+    beginning: Option<Work<Result<CommittedOffsets, Failure>>>,
     leaving: Option<Work<Result<(), Failure>>>,
     listing: Option<Work<Result<BTreeSet<Arc<str>>, ClusterError>>>,
     list_topics_at: Instant,
@@ -89,17 +91,12 @@ enum Conversation {
     Sync(Result<Bytes, Failure>),
 }
 
-/// What is committed of partitions that begin.
-struct Begun {
-    partitions: Vec<TopicPartition>,
-    found: Result<HashMap<TopicPartition, Result<Option<Committed>, ErrorCode>>, Failure>,
-}
-
 impl Driver {
     fn new(shared: Arc<Shared>, group: Arc<Group>) -> Self {
         let now = Instant::now();
         let client = shared.cluster.config();
-        let commits = Commits::new(client.retry_backoff, client.retry_backoff_max);
+        let beside = group.subscription.is_none().then(|| Arc::clone(&group.id));
+        let commits = Commits::new(shared.cluster.backoff(), beside);
         let picture = shared.cluster.watch();
         Driver {
             coordinator: Arc::new(Coordinator::new(Arc::clone(&shared.cluster), Arc::clone(&group.id))),
@@ -115,8 +112,8 @@ impl Driver {
             beating: None,
             committing: None,
             committing_under: -1,
+            beginnings: Beginnings::new(shared.config.reset, shared.cluster.backoff()),
             beginning: None,
-            to_begin: BTreeSet::new(),
             leaving: None,
             listing: None,
             list_topics_at: now,
@@ -219,7 +216,7 @@ impl Driver {
 
     fn lose(&mut self, partitions: Vec<TopicPartition>) {
         (self.beginning, self.releasing) = (None, false);
-        self.to_begin.clear();
+        self.beginnings.clear();
         self.commits.lose(|at| partitions.contains(at));
         self.group.desk.lose(&self.shared, partitions);
     }
@@ -330,72 +327,42 @@ impl Driver {
     /// Finds out where to begin with partitions that are new.
     fn begin(&mut self, partitions: Vec<TopicPartition>) {
         self.shared.reserve(&partitions);
-        self.to_begin.extend(partitions.iter().cloned());
-        let is_none = partitions.is_empty();
+        if !partitions.is_empty() {
+            self.beginning = None;
+            self.beginnings.add(partitions.iter().cloned());
+        }
         self.group.desk.assigned(&self.shared, partitions);
-        if !is_none {
-            self.fetch_committed(Duration::ZERO);
+    }
+
+    /// Asks what is committed of partitions that are to begin; when to look again.
+    fn fetch_committed(&mut self, now: Instant) -> Option<Instant> {
+        match self.beginnings.next(now, self.membership.owned()) {
+            Ok(None) => None,
+            Err(until) => Some(until),
+            Ok(Some(partitions)) => {
+                let (coordinator, who) = (Arc::clone(&self.coordinator), self.identity());
+                let limit = self.shared.cluster.config().request_timeout;
+                self.beginning = Some(Box::pin(async move {
+                    let connection = coordinator.connection(Purpose::Coordinate).await?;
+                    requests::fetch_committed(&connection, &who, &partitions, limit).await
+                }));
+                None
+            }
         }
     }
 
-    /// In place of the request that is under way, if one is: it is for all that are to begin.
-    fn fetch_committed(&mut self, after: Duration) {
-        let owned = self.membership.owned();
-        self.to_begin.retain(|at| owned.contains(at));
-        let partitions: Vec<_> = self.to_begin.iter().cloned().collect();
-        let (coordinator, who) = (Arc::clone(&self.coordinator), self.identity());
-        let limit = self.shared.cluster.config().request_timeout;
-        self.beginning = Some(Box::pin(async move {
-            tokio::time::sleep(after).await;
-            let asked = async {
-                let connection = coordinator.connection(Purpose::Coordinate).await?;
-                requests::fetch_committed(&connection, &who, &partitions, limit).await
-            };
-            let found = asked.await;
-            Begun { partitions, found }
-        }));
-    }
-
-    fn begun(&mut self, begun: Begun) {
-        let (reset, owned) = (self.shared.config.reset, self.membership.owned());
-        let mut starts = Vec::new();
-        let mut nowhere = Vec::new();
-        match begun.found {
-            Ok(mut found) => {
-                for at in begun.partitions.into_iter().filter(|at| owned.contains(at)) {
-                    match found.remove(&at) {
-                        Some(Ok(Some(committed))) => {
-                            self.commits.know(at.clone(), committed.offset);
-                            starts.push((at, Start::Committed(committed)));
-                        }
-                        Some(Ok(None)) => match reset.spec() {
-                            Some(spec) => starts.push((at, Start::At(spec))),
-                            None => nowhere.push((at.clone(), ConsumeError::NothingCommitted { partition: at })),
-                        },
-                        Some(Err(code)) if Refusal::of(code) == Refusal::Fatal(code) => {
-                            nowhere.push((at.clone(), ConsumeError::Refused { partition: at, code }));
-                        }
-                        // To be asked once more.
-                        Some(Err(_)) | None => {}
-                    }
-                }
+    fn begun(&mut self, answer: Result<CommittedOffsets, Failure>) {
+        let begun = self.beginnings.answered(Instant::now(), self.membership.owned(), answer);
+        if begun.is_lost {
+            self.coordinator.forget();
+        }
+        for (at, start) in &begun.starts {
+            if let Start::Committed(committed) = start {
+                self.commits.know(at.clone(), committed.offset);
             }
-            Err(Failure::Refused(code)) if matches!(Refusal::of(code), Refusal::Fatal(_)) => {
-                let refused = |at: &TopicPartition| ConsumeError::Refused { partition: at.clone(), code };
-                let first = begun.partitions.first().map(refused);
-                first.into_iter().for_each(|failure| self.group.desk.fail(&self.shared, failure));
-            }
-            Err(Failure::Refused(code)) if Refusal::of(code) == Refusal::Retry => {}
-            Err(_) => self.coordinator.forget(),
         }
-        for at in starts.iter().map(|(at, _)| at).chain(nowhere.iter().map(|(at, _)| at)) {
-            self.to_begin.remove(at);
-        }
-        self.shared.begin(starts);
-        nowhere.into_iter().for_each(|(_, failure)| self.group.desk.fail(&self.shared, failure));
-        if !self.to_begin.is_empty() {
-            self.fetch_committed(self.shared.cluster.config().retry_backoff);
-        }
+        self.shared.begin(begun.starts);
+        begun.failures.into_iter().for_each(|failure| self.group.desk.fail(&self.shared, failure));
     }
 
     /// Commits what waits for it, while there is a generation to commit it under; when to look again.
@@ -639,8 +606,8 @@ impl Driver {
                 }
             }
             Failure::Lost(error) => {
-                self.group.desk.fail(&self.shared, ConsumeError::Cluster(error));
-                self.membership.refused(now, Refusal::Fatal(ErrorCode::UNSUPPORTED_VERSION))
+                let _ = self.membership.refused(now, Refusal::Fatal(ErrorCode::UNSUPPORTED_VERSION));
+                return self.ended(now, ConsumeError::Cluster(error.clone()), CommitError::Cluster(error));
             }
         };
         if let Err(code) = refused {
@@ -648,8 +615,18 @@ impl Driver {
         }
     }
 
-    /// The task ends, so this is the last that it does for the user: he is told when there is nothing left to read.
     fn refused_for_good(&mut self, now: Instant, code: ErrorCode) {
+        let group = || Arc::clone(&self.group.id);
+        let (error, commit) =
+            (ConsumeError::Group { group: group(), code }, CommitError::Group { group: group(), code });
+        self.ended(now, error, commit);
+    }
+
+    /// The membership is over, and so is the task: the last that it does for the user.
+    fn ended(&mut self, now: Instant, error: ConsumeError, commit: CommitError) {
+        // Before the partitions are lost, which would be all that these commits are told.
+        self.commits.fail_all(&commit);
+        self.group.desk.refuse(&self.shared, error, commit);
         loop {
             match self.membership.next(now) {
                 Action::Lose(partitions) => self.lose(partitions),
@@ -657,8 +634,6 @@ impl Driver {
                 _ => {}
             }
         }
-        let group = Arc::clone(&self.group.id);
-        self.group.desk.fail(&self.shared, ConsumeError::Group { group, code });
     }
 
     fn committed(&mut self, answer: Result<HashMap<TopicPartition, ErrorCode>, Failure>) {

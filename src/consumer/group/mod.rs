@@ -5,6 +5,7 @@
 //! In reading order:
 //! - `membership`: [`Membership`], pure: a member from joining to leaving, what it owns and what comes next
 //! - `commits`: [`Commits`], pure: offsets to be committed, in order
+//! - `beginnings`: [`Beginnings`], pure: where to begin with partitions that are new
 //! - `refusal`: what a coordinator's error codes mean to a member
 //! - `subscription`: [`Subscription`], topics by name or by pattern
 //! - `event`: [`Rebalance`], what the user is told
@@ -16,6 +17,7 @@
 //! - `driver`: the member's task
 //! - `error`: [`CommitError`]
 
+mod beginnings;
 mod commits;
 mod committed;
 mod coordinator;
@@ -32,6 +34,7 @@ mod subscription;
 pub use error::CommitError;
 pub use event::Rebalance;
 
+pub(crate) use beginnings::Beginnings;
 pub(crate) use commits::Commits;
 pub(crate) use committed::committed;
 pub(crate) use desk::{Closing, Desk, ForUser, Offsets};

@@ -44,6 +44,9 @@ pub(crate) struct Committed {
     pub(crate) metadata: Arc<str>,
 }
 
+/// What is committed of each partition, `None` where nothing is, or why that is not told.
+pub(crate) type CommittedOffsets = HashMap<TopicPartition, Result<Option<Committed>, ErrorCode>>;
+
 pub(super) struct JoinAsk {
     pub(super) session_timeout: Duration,
     pub(super) rebalance_timeout: Duration,
@@ -208,7 +211,7 @@ pub(super) async fn fetch_committed(
     who: &Identity,
     partitions: &[TopicPartition],
     limit: Duration,
-) -> Result<HashMap<TopicPartition, Result<Option<Committed>, ErrorCode>>, Failure> {
+) -> Result<CommittedOffsets, Failure> {
     let mut topics: HashMap<&str, Vec<i32>> = HashMap::new();
     for at in partitions {
         topics.entry(&at.topic).or_default().push(at.partition);
