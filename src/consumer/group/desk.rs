@@ -166,7 +166,7 @@ impl Desk {
 
     pub(crate) fn commit(&self, offsets: Offsets, tell: oneshot::Sender<Result<(), CommitError>>) {
         let mut papers = self.papers.lock();
-        if papers.ended {
+        if papers.ended || papers.refused.is_some() {
             drop(tell.send(Err(papers.why_ended())));
         } else {
             papers.commits.push((offsets, tell));
@@ -178,9 +178,7 @@ impl Desk {
     pub(crate) fn end(&self) -> CommitError {
         let mut papers = self.papers.lock();
         papers.ended = true;
-        let why = papers.why_ended();
-        papers.commits.drain(..).for_each(|(_, tell)| drop(tell.send(Err(why.clone()))));
-        why
+        papers.fail_commits()
     }
 
     /// Why what the user was handed cannot be committed, which he cannot know yet: it was lost since he was here last.
@@ -246,7 +244,10 @@ impl Desk {
 
     /// The member is refused for good.
     pub(crate) fn refuse(&self, shared: &Shared, error: ConsumeError, commit: CommitError) {
-        self.papers.lock().refused = Some((error, commit));
+        let mut papers = self.papers.lock();
+        papers.refused = Some((error, commit));
+        papers.fail_commits();
+        drop(papers);
         shared.attention();
     }
 
@@ -259,6 +260,12 @@ impl Desk {
 impl Papers {
     fn why_ended(&self) -> CommitError {
         self.refused.as_ref().map_or(CommitError::Closed, |(_, commit)| commit.clone())
+    }
+
+    fn fail_commits(&mut self) -> CommitError {
+        let why = self.why_ended();
+        self.commits.drain(..).for_each(|(_, tell)| drop(tell.send(Err(why.clone()))));
+        why
     }
 
     fn tell(&mut self, event: Rebalance) {
