@@ -20,6 +20,7 @@
 mod beginnings;
 mod commits;
 mod committed;
+mod conversation;
 mod coordinator;
 mod desk;
 mod driver;
@@ -30,6 +31,8 @@ mod membership;
 mod refusal;
 mod requests;
 mod subscription;
+mod topics;
+mod work;
 
 pub use error::CommitError;
 pub use event::Rebalance;
