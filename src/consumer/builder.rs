@@ -221,7 +221,7 @@ impl ConsumerBuilder {
     ///
     /// # Errors
     /// For an unknown setting or a bad value, a pattern that is none, and a partition that does not exist.
-    pub async fn build(mut self) -> Result<Consumer, ConsumeError> {
+    pub async fn build(self) -> Result<Consumer, ConsumeError> {
         let config = self.settings.read()?;
         let subscription = match self.pattern {
             Some(pattern) => {

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::{Failure, Refusal, requests::CommittedOffsets};
 use crate::{
-    consumer::{ConsumeError, shared::Start},
+    consumer::{ConsumeError, table::Start},
     model::{OffsetReset, TopicPartition},
     time::Backoff,
     wire::ErrorCode,

@@ -13,11 +13,7 @@ use super::{
 };
 use crate::{
     cluster::{ClusterError, Purpose},
-    consumer::{
-        ConsumeError,
-        assignor::ProtocolError,
-        shared::{Shared, Start},
-    },
+    consumer::{ConsumeError, assignor::ProtocolError, shared::Shared, table::Start},
     model::TopicPartition,
     wire::ErrorCode,
 };

@@ -12,7 +12,10 @@
 //! - `desk`: [`Desk`], between the user's task and the member's
 //! - `requests`: the requests, in our own types
 //! - `coordinator`: who coordinates the group
+//! - `work`: what is under way
 //! - `leader`: the leader's assignment
+//! - `conversation`: JoinGroup and SyncGroup
+//! - `topics`: what the subscription comes to, and what the leader looks after
 //! - `committed`: what the group has committed, for whoever asks
 //! - `driver`: the member's task
 //! - `error`: [`CommitError`]
