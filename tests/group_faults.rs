@@ -49,15 +49,6 @@ impl Setting {
         eventually(SOON, "they share", async || self.journal.shared_by(&["one", "two"], PARTITIONS as usize)).await;
     }
 
-    /// The node that coordinates the group: the leader of its partition of Kafka's own topic.
-    async fn coordinator(&self, control: &ClusterControl, wanted: impl Fn(u16) -> bool) -> u16 {
-        // As Java's `String.hashCode`, and the four partitions of kafka.sh.
-        let hash = self.group.bytes().fold(0i32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
-        let partition = (hash & 0x7fff_ffff) as u32 % 4;
-        let is_wanted = |leader: Option<u16>| leader.is_some_and(&wanted);
-        control.leader(SOON, "__consumer_offsets", partition, is_wanted).await.expect("it is somebody")
-    }
-
     async fn end(self) {
         for member in self.members {
             member.close().await;
@@ -73,9 +64,9 @@ async fn the_coordinator_is_killed() {
     let mut setting = Setting::new(&control, "coordinator").await;
     for _ in 0..2 {
         let generation = setting.members[0].generation().await;
-        let victim = setting.coordinator(&control, |_| true).await;
+        let victim = control.coordinator(SOON, &setting.group, |_| true).await;
         tokio::task::block_in_place(|| control.kill(victim));
-        setting.coordinator(&control, |node| node != victim).await;
+        control.coordinator(SOON, &setting.group, |node| node != victim).await;
         setting.are_read(600).await;
         assert_eq!(setting.members[0].generation().await, generation, "the next coordinator knows the group");
         tokio::task::block_in_place(|| control.start(victim));

@@ -111,6 +111,25 @@ async fn closing_commits_and_leaves_at_once_and_dropping_leaves_without() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_ends_at_once_where_nobody_has_to_be_told() {
+    let Some(broker) = broker() else { return };
+    let setting = Setting::new(&broker, "untold", 1, 10).await;
+    // With metadata that are fresh for longer than the test: nothing else wakes the member.
+    let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
+    let group = unique("untold");
+    let builders = [
+        kafka.consumer(&*group).assign([(setting.at(0), milena::OffsetSpec::Beginning)]).auto_commit(None),
+        quick(&kafka, &group).subscribe([&*setting.topic]).instance_id("one").auto_commit(None),
+    ];
+    for builder in builders {
+        let mut consumer = builder.build().await.unwrap();
+        next(&mut consumer).await;
+        timeout(SOON, consumer.commit()).await.unwrap().unwrap();
+        timeout(Duration::from_secs(3), consumer.close()).await.expect("it has nothing to wait for");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_consumer_that_is_told_what_to_read_commits_too() {
     let Some(broker) = broker() else { return };
     let setting = Setting::new(&broker, "manual", 1, 100).await;

@@ -5,7 +5,7 @@ use crate::{
 
 /// What can go wrong while reading.
 ///
-/// Each is told once. Partitions other than the one named go on.
+/// Each is told once, but for [`Group`](ConsumeError::Group). Partitions other than the one named go on.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConsumeError {
@@ -83,7 +83,7 @@ pub enum ConsumeError {
         after: std::time::Duration,
     },
     /// The group's coordinator refuses this member for good. `FENCED_INSTANCE_ID`: another member has the same
-    /// `group.instance.id`. The consumer gets no more records.
+    /// `group.instance.id`. The consumer gets no more records, and is told so each time that it asks for one.
     #[error("group {group:?}: the coordinator refuses this member: {code}")]
     Group {
         /// The group.

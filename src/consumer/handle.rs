@@ -164,6 +164,7 @@ impl Consumer {
                     ForUser::Nothing => {}
                     // There may be more news, and the chunk may count no more: the next call looks again.
                     ForUser::Failed(error) => {
+                        turn.made_progress();
                         self.seen = self.seen.wrapping_sub(1);
                         return Poll::Ready(Err(error));
                     }

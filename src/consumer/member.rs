@@ -77,7 +77,7 @@ impl Consumer {
     pub fn commit(&mut self) -> Commit {
         let commit = self.commit_all(self.positions(None));
         match self.group.as_ref().and_then(|group| group.desk.lost()) {
-            Some(partition) => Commit { state: CommitState::Failed(CommitError::NotOwned { partition }), ..commit },
+            Some(error) => Commit { state: CommitState::Failed(error), ..commit },
             None => commit,
         }
     }

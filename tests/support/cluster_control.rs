@@ -124,6 +124,15 @@ impl ClusterControl {
         .await
     }
 
+    /// The node that coordinates a group, once it satisfies `wanted`: the leader of its partition of Kafka's own topic.
+    pub async fn coordinator(&self, deadline: Duration, group: &str, wanted: impl Fn(u16) -> bool) -> u16 {
+        // As Java's `String.hashCode`, and the four partitions of kafka.sh.
+        let hash = group.bytes().fold(0i32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+        let partition = (hash & 0x7fff_ffff) as u32 % 4;
+        let is_wanted = |leader: Option<u16>| leader.is_some_and(&wanted);
+        self.leader(deadline, "__consumer_offsets", partition, is_wanted).await.expect("it is somebody")
+    }
+
     /// As [`super::Broker::topic`].
     pub async fn topic(&self, prefix: &str, partitions: u32) -> String {
         let name = unique(prefix);

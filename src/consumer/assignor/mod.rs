@@ -35,7 +35,7 @@ pub use range::RangeAssignor;
 pub use round_robin::RoundRobinAssignor;
 pub use sticky::{CooperativeStickyAssignor, StickyAssignor};
 
-pub(crate) use protocol::{Assignment, Subscription};
+pub(crate) use protocol::{Assignment, ProtocolError, Subscription};
 
 use bytes::Bytes;
 

@@ -1,6 +1,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
-    time::Duration,
+    sync::Arc,
 };
 
 use tokio::{sync::oneshot, time::Instant};
@@ -15,6 +15,8 @@ use crate::{model::TopicPartition, time::Backoff, wire::ErrorCode};
 /// or its partition is lost.
 #[derive(Debug)]
 pub(crate) struct Commits {
+    /// The group, if these commits are of no member of it.
+    beside: Option<Arc<str>>,
     waiting: BTreeMap<TopicPartition, Entry>,
     sent: BTreeMap<TopicPartition, Entry>,
     /// A request is under way, even if all that it asks for has been lost meanwhile.
@@ -41,15 +43,17 @@ struct Asker {
 }
 
 impl Commits {
-    pub(crate) fn new(first: Duration, max: Duration) -> Self {
+    /// With the group as `beside` they are of a consumer that is no member of it: while it has members it takes none.
+    pub(crate) fn new(backoff: Backoff, beside: Option<Arc<str>>) -> Self {
         Commits {
+            beside,
             waiting: BTreeMap::new(),
             sent: BTreeMap::new(),
             under_way: false,
             askers: Vec::new(),
             number: 0,
             not_before: None,
-            backoff: Backoff::new(first, max),
+            backoff,
             known: HashMap::new(),
         }
     }
@@ -138,15 +142,19 @@ impl Commits {
                     continue;
                 }
             };
-            match refusal {
-                Refusal::Fatal(code) => {
-                    let failure = CommitError::Refused { partition: at.clone(), code };
+            match (refusal, &self.beside) {
+                (Refusal::Rebalance | Refusal::OldGeneration | Refusal::UnknownMember, Some(group)) => {
+                    let failure = CommitError::ActiveMembers { group: Arc::clone(group) };
                     self.resolve(&at, entry.number, Some(failure));
-                    if code == ErrorCode::FENCED_INSTANCE_ID {
+                }
+                (Refusal::Fatal(code), beside) => {
+                    let failure = CommitError::Refused { partition: at.clone(), code };
+                    if code == ErrorCode::FENCED_INSTANCE_ID && beside.is_none() {
                         of_member = Some(refusal);
                     }
+                    self.resolve(&at, entry.number, Some(failure));
                 }
-                refusal => {
+                (refusal, _) => {
                     if !matches!(refusal, Refusal::Retry) {
                         of_member = Some(refusal);
                     }
@@ -196,6 +204,10 @@ impl Commits {
     /// Entries of this partition up to `number` have come to their end.
     fn resolve(&mut self, at: &TopicPartition, number: u64, failure: Option<CommitError>) {
         let mut still = Vec::new();
+        if let Some(failure) = failure.as_ref().filter(|_| !self.askers.iter().any(|asker| asker.left.contains_key(at)))
+        {
+            tracing::warn!("a commit that nobody waits for failed: {failure}");
+        }
         for mut asker in self.askers.drain(..) {
             if asker.left.get(at).is_some_and(|asked| *asked <= number) {
                 asker.left.remove(at);
@@ -216,7 +228,7 @@ impl Commits {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::time::Duration;
 
     use super::*;
 
@@ -229,7 +241,11 @@ mod tests {
     }
 
     fn commits() -> Commits {
-        Commits::new(Duration::from_millis(100), Duration::from_secs(1))
+        beside(None)
+    }
+
+    fn beside(group: Option<&str>) -> Commits {
+        Commits::new(Backoff::new(Duration::from_millis(100), Duration::from_secs(1)), group.map(Arc::from))
     }
 
     fn ask(commits: &mut Commits, offsets: &[(i32, i64)]) -> oneshot::Receiver<Result<(), CommitError>> {
@@ -286,6 +302,25 @@ mod tests {
         assert!(matches!(both.try_recv().unwrap(), Err(CommitError::NotOwned { partition }) if partition == at(1)));
         assert!(other.try_recv().is_err());
         assert_eq!(next(&mut commits, now), [(0, 5), (2, 5)]);
+    }
+
+    #[test]
+    fn a_consumer_beside_the_members_is_refused_in_plain_words_and_at_once() {
+        let now = Instant::now();
+        for code in [ErrorCode::UNKNOWN_MEMBER_ID, ErrorCode::ILLEGAL_GENERATION, ErrorCode::REBALANCE_IN_PROGRESS] {
+            let mut commits = beside(Some("g"));
+            let mut heard = ask(&mut commits, &[(0, 5), (1, 5)]);
+            next(&mut commits, now);
+            assert_eq!(commits.answered(now, codes(&[(0, code), (1, code)])), None);
+            let error = heard.try_recv().expect("it has ended").unwrap_err();
+            assert!(matches!(&error, CommitError::ActiveMembers { group } if &**group == "g"), "{error}");
+            assert!(commits.is_empty(), "nothing goes once more");
+        }
+        let mut commits = beside(Some("g"));
+        let mut heard = ask(&mut commits, &[(0, 5)]);
+        next(&mut commits, now);
+        assert_eq!(commits.answered(now, codes(&[(0, ErrorCode::FENCED_INSTANCE_ID)])), None, "it is no member");
+        assert!(heard.try_recv().unwrap().is_err());
     }
 
     #[test]
