@@ -1,6 +1,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::{sync::oneshot, time::Instant};
@@ -27,6 +28,10 @@ pub(crate) struct Commits {
     backoff: Backoff,
     /// What the coordinator has, as far as this member knows.
     known: HashMap<TopicPartition, i64>,
+    /// Partitions that the coordinator does not know, and since when it says so.
+    strange: HashMap<TopicPartition, Instant>,
+    /// It may not have heard of a new topic yet; a topic that it does not know for longer than this is gone.
+    patience: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -44,7 +49,7 @@ struct Asker {
 
 impl Commits {
     /// With the group as `beside` they are of a consumer that is no member of it: while it has members it takes none.
-    pub(crate) fn new(backoff: Backoff, beside: Option<Arc<str>>) -> Self {
+    pub(crate) fn new(backoff: Backoff, patience: Duration, beside: Option<Arc<str>>) -> Self {
         Commits {
             beside,
             waiting: BTreeMap::new(),
@@ -55,6 +60,8 @@ impl Commits {
             not_before: None,
             backoff,
             known: HashMap::new(),
+            strange: HashMap::new(),
+            patience,
         }
     }
 
@@ -127,10 +134,12 @@ impl Commits {
                 // A partition that the answer leaves out is asked for once more.
                 Ok(codes) => match codes.get(&at).copied().map(ErrorCode::check) {
                     Some(Ok(())) => {
+                        self.strange.remove(&at);
                         self.known.insert(at.clone(), entry.committed.offset);
                         self.resolve(&at, entry.number, None);
                         continue;
                     }
+                    Some(Err(code)) if self.is_gone(now, &at, code) => Refusal::Fatal(code),
                     Some(Err(code)) => Refusal::of(code),
                     None => Refusal::Retry,
                 },
@@ -175,6 +184,11 @@ impl Commits {
         of_member
     }
 
+    fn is_gone(&mut self, now: Instant, at: &TopicPartition, code: ErrorCode) -> bool {
+        code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+            && now - *self.strange.entry(at.clone()).or_insert(now) >= self.patience
+    }
+
     /// These partitions are this member's no more: what there is to commit of them, no one may.
     pub(crate) fn lose(&mut self, is_lost: impl Fn(&TopicPartition) -> bool) {
         let lost: Vec<(TopicPartition, u64)> = self
@@ -190,6 +204,7 @@ impl Commits {
             self.resolve(&at, number, Some(CommitError::NotOwned { partition: at.clone() }));
         }
         self.known.retain(|at, _| !is_lost(at));
+        self.strange.retain(|at, _| !is_lost(at));
     }
 
     /// Ends every wait: nothing more is committed.
@@ -228,8 +243,6 @@ impl Commits {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn at(partition: i32) -> TopicPartition {
@@ -245,7 +258,8 @@ mod tests {
     }
 
     fn beside(group: Option<&str>) -> Commits {
-        Commits::new(Backoff::new(Duration::from_millis(100), Duration::from_secs(1)), group.map(Arc::from))
+        let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
+        Commits::new(backoff, Duration::from_secs(1), group.map(Arc::from))
     }
 
     fn ask(commits: &mut Commits, offsets: &[(i32, i64)]) -> oneshot::Receiver<Result<(), CommitError>> {
@@ -321,6 +335,22 @@ mod tests {
         next(&mut commits, now);
         assert_eq!(commits.answered(now, codes(&[(0, ErrorCode::FENCED_INSTANCE_ID)])), None, "it is no member");
         assert!(heard.try_recv().unwrap().is_err());
+    }
+
+    #[test]
+    fn a_topic_that_is_gone_is_given_up_after_a_while() {
+        let (mut commits, now) = (commits(), Instant::now());
+        let mut heard = ask(&mut commits, &[(0, 5), (1, 5)]);
+        let unknown = |commits: &mut Commits, now| {
+            next(commits, now);
+            commits.answered(now, codes(&[(0, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION), (1, ErrorCode::NONE)]))
+        };
+        assert_eq!(unknown(&mut commits, now), None);
+        assert!(!commits.is_empty(), "it may be new");
+        assert_eq!(unknown(&mut commits, now + Duration::from_secs(1)), None, "it means nothing for the member");
+        assert!(commits.is_empty());
+        let error = heard.try_recv().expect("it has ended").unwrap_err();
+        assert!(matches!(&error, CommitError::Refused { partition, .. } if *partition == at(0)), "{error}");
     }
 
     #[test]

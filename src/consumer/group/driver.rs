@@ -65,7 +65,7 @@ impl Driver {
         let now = Instant::now();
         let client = shared.cluster.config();
         let beside = group.subscription.is_none().then(|| Arc::clone(&group.id));
-        let commits = Commits::new(shared.cluster.backoff(), beside);
+        let commits = Commits::new(shared.cluster.backoff(), client.unknown_topic_patience, beside);
         let (cluster, subscription) = (Arc::clone(&shared.cluster), group.subscription.clone());
         let coordinator = Arc::new(Coordinator::new(Arc::clone(&cluster), Arc::clone(&group.id)));
         Driver {
