@@ -18,8 +18,15 @@ pub(crate) use kafka_wire::{
     offset_for_leader_epoch_request, sync_group_request,
 };
 
-#[cfg(test)]
+#[cfg(any(test, feature = "embedded"))]
 pub(crate) use kafka_wire::{metadata_response, produce_response};
+
+/// For the embedded broker.
+#[cfg(feature = "embedded")]
+pub(crate) use kafka_wire::{
+    ApiVersionsRequest, ApiVersionsResponse, InitProducerIdResponse, ListOffsetsResponse, ProduceRequest,
+    api_versions_response, list_offsets_response, produce_request,
+};
 
 use crate::model::TopicId;
 
