@@ -6,6 +6,7 @@ use crate::{
     config::{CLIENT_KEYS, ClientConfig, ConfigError, Properties, apply, reject_unknown},
     consumer::{CONSUMER_KEYS, ConsumerBuilder, ConsumerConfig, StandaloneBuilder},
     producer::{PRODUCER_KEYS, ProducerBuilder, ProducerConfig},
+    wire::{Dial, Tcp},
 };
 
 /// The one handle on a Kafka cluster: what producers, consumers and admins are made from.
@@ -47,9 +48,13 @@ impl Kafka {
     /// # Errors
     /// As [`connect`](Kafka::connect), and for an unknown name or a bad value.
     pub async fn with_properties(properties: Properties) -> Result<Kafka, ConnectError> {
+        Self::reached_by(Arc::new(Tcp), properties).await
+    }
+
+    async fn reached_by(dial: Arc<dyn Dial>, properties: Properties) -> Result<Kafka, ConnectError> {
         let known: Vec<&'static str> = known_keys().collect();
         reject_unknown(&properties, &known)?;
-        let mut config = ClientConfig::default();
+        let mut config = ClientConfig { dial, ..ClientConfig::default() };
         apply(&mut config, CLIENT_KEYS, &properties)?;
         if config.bootstrap_servers.is_empty() {
             let what = "name at least one broker, as in localhost:9092";
@@ -101,6 +106,40 @@ impl Kafka {
     /// A view of the cluster with connections of its own.
     fn new_cluster(&self) -> Arc<Cluster> {
         Cluster::new((*self.config).clone())
+    }
+}
+
+#[cfg(feature = "embedded")]
+impl Kafka {
+    /// A cluster of one broker within this process, for development and tests: it ends with the last handle and client.
+    /// [`Embedded`](crate::Embedded) has more of them, and faults.
+    ///
+    /// # Errors
+    /// None that is known; it is asked as any other cluster is.
+    pub async fn embedded() -> Result<Kafka, ConnectError> {
+        crate::Embedded::start().kafka().await
+    }
+}
+
+#[cfg(feature = "embedded")]
+impl crate::Embedded {
+    /// A handle on this cluster, for clients within this process.
+    ///
+    /// # Errors
+    /// When no broker of it runs.
+    pub async fn kafka(&self) -> Result<Kafka, ConnectError> {
+        self.kafka_with(Properties::default()).await
+    }
+
+    /// As [`kafka`](crate::Embedded::kafka), with settings by their Kafka names, as
+    /// [`Kafka::with_properties`] has them. `bootstrap.servers` is this cluster's.
+    ///
+    /// # Errors
+    /// As [`Kafka::with_properties`].
+    pub async fn kafka_with(&self, mut properties: Properties) -> Result<Kafka, ConnectError> {
+        let servers: Vec<String> = self.memory_servers().iter().map(ToString::to_string).collect();
+        properties.set("bootstrap.servers", servers.join(","));
+        Kafka::reached_by(self.dial(), properties).await
     }
 }
 

@@ -26,6 +26,11 @@ pub use admin::{
 mod accumulate;
 mod fetch;
 
+#[cfg(feature = "embedded")]
+mod embedded;
+#[cfg(feature = "embedded")]
+pub use embedded::{Embedded, EmbeddedBuilder, EmbeddedError};
+
 mod cluster;
 pub use cluster::ClusterError;
 

@@ -14,6 +14,7 @@ const LINES: &[(&str, u32)] = &[
     ("batch", 10),
     ("wire", 20),
     ("config", 25),
+    ("embedded", 28),
     ("cluster", 30),
     ("accumulate", 40),
     ("fetch", 40),

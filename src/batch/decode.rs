@@ -15,7 +15,7 @@ pub struct RecordSet {
 /// One batch: its bytes as they came, its header read where it is asked for.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    bytes: Bytes,
+    pub(super) bytes: Bytes,
 }
 
 /// What reading one batch may take, whatever its header says.
@@ -237,7 +237,7 @@ impl Batch {
         Err(BatchError::Malformed { offset, why })
     }
 
-    fn attributes(&self) -> i16 {
+    pub(super) fn attributes(&self) -> i16 {
         i16::from_be_bytes(self.array(ATTRIBUTES))
     }
 

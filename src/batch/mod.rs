@@ -6,10 +6,13 @@
 //! - `layout`: where the header's fields stand
 //! - `encode`: [`BatchBuilder`], the open batch, and [`SealedBatch`]
 //! - `decode`: [`RecordSet`] over fetched bytes, [`Batch`], its header and checksum
+//! - `append`: what a broker writes into a batch
 //! - `records`: [`Records`], the lazy reader of one batch
 //! - `varint`, `crc`, `compression`: the parts
 //! - `error`: [`BatchError`], what bytes can be instead
 
+#[cfg(feature = "embedded")]
+mod append;
 mod compression;
 mod crc;
 mod decode;
@@ -19,6 +22,8 @@ mod layout;
 mod records;
 mod varint;
 
+#[cfg(feature = "embedded")]
+pub(crate) use append::Appended;
 pub use compression::Compression;
 pub use decode::{Batch, ControlRecord, DecodeLimits, RecordSet};
 pub use encode::{BatchBuilder, SealedBatch};

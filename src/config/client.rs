@@ -1,12 +1,14 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Key, boolean, millis, one_of};
-use crate::wire::{Address, ConnectOptions};
+use crate::wire::{Address, ConnectOptions, Dial, Tcp};
 
 /// What the producers, consumers and admins of one handle share.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientConfig {
     pub(crate) bootstrap_servers: Vec<Address>,
+    /// How brokers are reached. No setting: an embedded broker brings its own.
+    pub(crate) dial: Arc<dyn Dial>,
     pub(crate) client_id: Arc<str>,
     /// Where this client stands: fetches go to a replica in the same rack (KIP-392).
     pub(crate) rack: Option<Arc<str>>,
@@ -28,6 +30,7 @@ impl Default for ClientConfig {
     fn default() -> Self {
         ClientConfig {
             bootstrap_servers: Vec::new(),
+            dial: Arc::new(Tcp),
             client_id: Arc::from(env!("CARGO_PKG_NAME")),
             rack: None,
             // These five are Java's.
@@ -98,6 +101,7 @@ impl ClientConfig {
     pub(crate) fn connect_options(&self) -> ConnectOptions {
         ConnectOptions {
             client_id: Arc::clone(&self.client_id),
+            dial: Arc::clone(&self.dial),
             connect_timeout: self.connect_timeout,
             request_timeout: self.request_timeout.min(Duration::from_secs(10)),
             // Answers without records: the metadata of a hundred thousand partitions measure some 10 MB.

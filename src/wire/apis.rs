@@ -108,7 +108,7 @@ const fn flexible_from<M: KafkaMessage>() -> i16 {
 }
 
 /// `"Metadata"` of `"MetadataRequest"`.
-const fn api_name(message: &'static str) -> &'static str {
+pub(super) const fn api_name(message: &'static str) -> &'static str {
     message.split_at(message.len() - "Request".len()).0
 }
 
@@ -126,7 +126,7 @@ pub(super) fn control_limits() -> DecodeLimits {
 }
 
 /// For fetches: the records may be as large as the frame, which the stream has bounded already.
-fn fetch_limits() -> DecodeLimits {
+pub(super) fn fetch_limits() -> DecodeLimits {
     let mut limits = control_limits();
     limits.max_frame_bytes = i32::MAX as usize;
     limits.max_bytes_bytes = i32::MAX as usize;

@@ -2,7 +2,6 @@ use std::{
     collections::HashMap,
     fmt,
     future::Future,
-    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,15 +10,13 @@ use std::{
 };
 
 use rskafka::messenger::{Messenger, RequestError};
-use tokio::{
-    net::TcpStream,
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 
 use super::{
     Address, Api, ErrorCode, WireError,
     attachment::Attachments,
     call::{Call, messenger_key, version_range},
+    dial::Dial,
     messages::message,
     stream::{Ending, Stream},
 };
@@ -29,7 +26,9 @@ use super::{
 pub(crate) struct ConnectOptions {
     /// Sent with each request; brokers write it to their logs and quotas go by it.
     pub(crate) client_id: Arc<str>,
-    /// For the TCP handshake.
+    /// How brokers are reached.
+    pub(crate) dial: Arc<dyn Dial>,
+    /// Until the peer has taken the connection.
     pub(crate) connect_timeout: Duration,
     /// For the exchange of versions after it.
     pub(crate) request_timeout: Duration,
@@ -61,11 +60,13 @@ const NEGOTIATE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 impl Connection {
     /// Connects and negotiates.
     pub(crate) async fn open(address: &Address, options: &ConnectOptions) -> Result<Connection, WireError> {
-        let tcp = connect(address, options.connect_timeout)
+        let socket = options
+            .dial
+            .dial(address, options.connect_timeout)
             .await
             .map_err(|source| WireError::Connect { address: address.clone(), source: Arc::new(source) })?;
         let attachments = Arc::<Attachments>::default();
-        let (stream, ending) = Stream::new(tcp, options.max_frame, Arc::clone(&attachments));
+        let (stream, ending) = Stream::new(socket, options.max_frame, Arc::clone(&attachments));
         let messenger = Messenger::new(stream, options.max_frame, Arc::clone(&options.client_id));
         let mut connection = Connection {
             address: address.clone(),
@@ -218,27 +219,4 @@ impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection").field("address", &self.address).field("ended", &self.ending.reason()).finish()
     }
-}
-
-/// Tries each address that the name resolves to.
-async fn connect(address: &Address, limit: Duration) -> io::Result<TcpStream> {
-    let connecting = async {
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name resolves to no address");
-        let addresses: Vec<_> = tokio::net::lookup_host((address.host(), address.port())).await?.collect();
-        for resolved in &addresses {
-            // One that does not answer leaves time for the others.
-            match timeout(limit / addresses.len() as u32, TcpStream::connect(resolved)).await {
-                Ok(Ok(stream)) => {
-                    stream.set_nodelay(true)?;
-                    return Ok(stream);
-                }
-                Ok(Err(error)) => last = error,
-                Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, format!("no answer from {resolved}")),
-            }
-        }
-        Err(last)
-    };
-    timeout(limit, connecting)
-        .await
-        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {limit:?}"))))
 }

@@ -6,12 +6,12 @@ use std::{
 };
 
 use futures_util::task::AtomicWaker;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::attachment::{Attachments, Outgoing};
+use super::{
+    attachment::{Attachments, Outgoing},
+    dial::Socket,
+};
 
 /// Small answers are read whole in one system call; of large ones only the start passes through this buffer.
 const READ_AHEAD: usize = 16 << 10;
@@ -22,7 +22,7 @@ const PREFIX: usize = 4;
 /// It sends a frame's length, its body and what is attached to it in one system call, refuses an announced length before anyone allocates for it,
 /// and can be given up from outside, which fails everything that waits on the connection.
 pub(super) struct Stream {
-    tcp: TcpStream,
+    socket: Box<dyn Socket>,
     ending: Arc<Ending>,
     max_frame: usize,
     ahead: Box<[u8]>,
@@ -66,10 +66,10 @@ impl Ending {
 }
 
 impl Stream {
-    pub(super) fn new(tcp: TcpStream, max_frame: usize, attachments: Arc<Attachments>) -> (Self, Arc<Ending>) {
+    pub(super) fn new(socket: Box<dyn Socket>, max_frame: usize, attachments: Arc<Attachments>) -> (Self, Arc<Ending>) {
         let ending = Arc::new(Ending::default());
         let stream = Stream {
-            tcp,
+            socket,
             ending: Arc::clone(&ending),
             max_frame,
             ahead: vec![0; READ_AHEAD].into_boxed_slice(),
@@ -88,7 +88,7 @@ impl Stream {
             self.ahead.copy_within(self.filled.clone(), 0);
             self.filled = 0..self.filled.len();
             let mut buffer = ReadBuf::new(&mut self.ahead[self.filled.end..]);
-            ready!(Pin::new(&mut self.tcp).poll_read(cx, &mut buffer))?;
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer))?;
             match buffer.filled().len() {
                 0 => return Poll::Ready(Ok(false)),
                 read => self.filled.end += read,
@@ -120,7 +120,7 @@ impl Stream {
         let taken = if self.filled.is_empty() {
             let wanted = buf.remaining().min(self.frame_left);
             let mut direct = ReadBuf::new(buf.initialize_unfilled_to(wanted));
-            ready!(Pin::new(&mut self.tcp).poll_read(cx, &mut direct))?;
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut direct))?;
             let read = direct.filled().len();
             if read == 0 {
                 self.ending.give_up("closed by the other side in the middle of an answer");
@@ -176,7 +176,7 @@ impl AsyncWrite for Stream {
         }
         loop {
             let (pieces, count) = this.outgoing.pieces(buf);
-            let written = ready!(Pin::new(&mut this.tcp).poll_write_vectored(cx, &pieces[..count]))?;
+            let written = ready!(Pin::new(&mut this.socket).poll_write_vectored(cx, &pieces[..count]))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -192,11 +192,11 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        Pin::new(&mut self.socket).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }
 

@@ -58,6 +58,28 @@ pub(crate) enum Command {
     /// Measure throughput, latency and CPU
     #[command(subcommand)]
     Bench(Bench),
+    /// Be a broker, for development and tests: in memory, for clients on this machine
+    Broker(Broker),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Broker {
+    /// Where to listen; further brokers take the ports behind it, port 0 is any that is free
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
+    pub(crate) listen: String,
+    /// How many brokers
+    #[arg(long = "brokers", id = "broker_count", value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) count: u16,
+    /// A topic that is there from the start
+    #[arg(long = "topic", value_name = "NAME:PARTITIONS", value_parser = topic)]
+    pub(crate) topics: Vec<(String, u32)>,
+}
+
+/// `orders:6` as a name and a count.
+fn topic(text: &str) -> Result<(String, u32), String> {
+    let parts = text.rsplit_once(':').and_then(|(name, count)| Some((name.to_owned(), count.parse().ok()?)));
+    parts.filter(|(_, count)| *count > 0).ok_or_else(|| "NAME:PARTITIONS is allowed, as in orders:6".to_owned())
 }
 
 #[derive(Debug, Subcommand)]

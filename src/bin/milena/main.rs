@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod broker;
 mod consume;
 mod consume_group;
 mod format;
@@ -48,6 +49,10 @@ fn is_usage(error: &(dyn Error + 'static)) -> bool {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let command = match arguments.command {
+        Command::Broker(options) => return broker::run(options).await,
+        command => command,
+    };
     let mut properties = Properties::from_iter([("bootstrap.servers", "localhost:9092")]);
     if let Some(file) = &arguments.config {
         properties.extend(Properties::from_file(file)?);
@@ -57,7 +62,8 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     }
     properties.extend(Properties::from_iter(arguments.settings));
     let kafka = Kafka::with_properties(properties).await?;
-    match arguments.command {
+    match command {
+        Command::Broker(_) => unreachable!("it needs no cluster, and has returned above"),
         Command::Topics(command) => topics::run(&kafka, command, arguments.json).await,
         Command::Groups(command) => groups::run(&kafka, command, arguments.json).await,
         Command::Produce(options) => produce::run(&kafka, options).await,

@@ -1,0 +1,36 @@
+use super::{Batch, crc::crc32c, layout::*};
+
+/// What a broker writes into a batch that it appends to a log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Appended {
+    pub(crate) base_offset: i64,
+    pub(crate) leader_epoch: i32,
+    /// The time of all its records in place of their own, in milliseconds, if the topic has `LogAppendTime`.
+    pub(crate) append_time: Option<i64>,
+}
+
+impl Batch {
+    /// The batch as the log keeps it: a copy of its own, so that the frame that it came in is let go of.
+    pub(crate) fn appended(&self, as_of: Appended) -> Batch {
+        let mut bytes = self.bytes.to_vec();
+        bytes[BASE_OFFSET..BASE_OFFSET + 8].copy_from_slice(&as_of.base_offset.to_be_bytes());
+        bytes[LEADER_EPOCH..LEADER_EPOCH + 4].copy_from_slice(&as_of.leader_epoch.to_be_bytes());
+        let attributes = match as_of.append_time {
+            Some(_) => self.attributes() | LOG_APPEND_TIME,
+            None => self.attributes() & !LOG_APPEND_TIME,
+        };
+        if as_of.append_time.is_some() || attributes != self.attributes() {
+            let max = as_of.append_time.unwrap_or(self.max_timestamp());
+            bytes[ATTRIBUTES..ATTRIBUTES + 2].copy_from_slice(&attributes.to_be_bytes());
+            bytes[MAX_TIMESTAMP..MAX_TIMESTAMP + 8].copy_from_slice(&max.to_be_bytes());
+            let crc = crc32c(&bytes[ATTRIBUTES..]);
+            bytes[CRC..CRC + 4].copy_from_slice(&crc.to_be_bytes());
+        }
+        Batch { bytes: bytes.into() }
+    }
+
+    /// All of it.
+    pub(crate) fn bytes(&self) -> &bytes::Bytes {
+        &self.bytes
+    }
+}

@@ -1,0 +1,15 @@
+use std::error::Error;
+
+use milena::Embedded;
+
+use crate::{args::Broker, stop};
+
+/// Is a broker until it is told to stop. The address goes to stdout, as soon as clients may connect.
+pub(crate) async fn run(options: Broker) -> Result<(), Box<dyn Error>> {
+    let builder = Embedded::builder().brokers(options.count).listen(options.listen);
+    let builder = options.topics.into_iter().fold(builder, |builder, (name, count)| builder.topic(name, count));
+    let broker = builder.start().await?;
+    println!("{}", broker.bootstrap_servers());
+    stop::signal().await;
+    Ok(())
+}

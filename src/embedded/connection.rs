@@ -1,0 +1,118 @@
+use std::{io, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::watch,
+    time::Instant,
+};
+
+use super::{
+    api::{self, Caller},
+    host::{Host, Response},
+    state::Door,
+};
+use crate::wire::{
+    Socket,
+    messages::{ApiVersionsRequest, ApiVersionsResponse},
+    serve::{Request, Served},
+};
+
+/// As Kafka's `socket.request.max.bytes`.
+const MAX_FRAME: usize = 100 << 20;
+/// Room is made as the bytes come, and not when they are announced.
+const READ_AT_ONCE: usize = 64 << 10;
+
+/// A client at the other end of a connection to one broker.
+pub(crate) struct Client {
+    pub(crate) host: Arc<Host>,
+    pub(crate) broker: i32,
+    pub(crate) door: Door,
+    /// Where it stands.
+    pub(crate) peer: String,
+}
+
+/// Serves its requests, one after the other, as Kafka does: until it closes the connection or sends what is no request, or
+/// the broker stops.
+pub(crate) async fn serve(client: Client, socket: Box<dyn Socket>, mut life: watch::Receiver<bool>) {
+    let stopped = async {
+        // An error is the end of the whole cluster.
+        let _ = life.wait_for(|is_running| !is_running).await;
+    };
+    tokio::select! {
+        biased;
+        () = stopped => {}
+        ended = client.serve(socket) => match ended {
+            Ok(()) => {}
+            Err(error) => tracing::debug!("embedded broker {}: {}: {error}", client.broker, client.peer),
+        },
+    }
+}
+
+async fn read_frame(socket: &mut Box<dyn Socket>) -> io::Result<Option<Bytes>> {
+    let length = match socket.read_i32().await {
+        Ok(length) => length,
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let length = usize::try_from(length).ok().filter(|length| *length <= MAX_FRAME);
+    let length = length.ok_or_else(|| malformed(format!("a frame may measure up to {MAX_FRAME} bytes")))?;
+    let mut frame = BytesMut::new();
+    while frame.len() < length {
+        let missing = length - frame.len();
+        // What has come doubles the room at most.
+        frame.reserve(missing.min(READ_AT_ONCE.max(frame.len())));
+        if socket.take(missing as u64).read_buf(&mut frame).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(Some(frame.freeze()))
+}
+
+impl Client {
+    async fn serve(&self, mut socket: Box<dyn Socket>) -> io::Result<()> {
+        while let Some(frame) = read_frame(&mut socket).await? {
+            let request = Request::read(frame).map_err(malformed)?;
+            let Some(answer) = self.answer(&request).await? else { continue };
+            socket.write_all(&answer).await?;
+            socket.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// The frame that goes back; `None` if the client wants none.
+    async fn answer(&self, request: &Request) -> io::Result<Option<BytesMut>> {
+        let caller = Caller {
+            now: Instant::now(),
+            broker: self.broker,
+            door: self.door,
+            version: request.version,
+            client_id: request.client_id.as_deref().unwrap_or_default().to_owned(),
+            host: self.peer.clone(),
+        };
+        let offered = self.host.with(|state| api::offered(state, request.api_key));
+        match offered {
+            Some((low, high)) if (low..=high).contains(&request.version) => {}
+            Some(_) if request.api_key == <ApiVersionsRequest as Served>::KEY => {
+                let answer: ApiVersionsResponse = self.host.with(|state| api::api_versions::unsupported(state));
+                return ApiVersionsRequest::write(&answer, 0, request.correlation_id).map(Some).map_err(malformed);
+            }
+            _ => {
+                let (key, version) = (request.api_key, request.version);
+                return Err(malformed(format!("API {key} is not served in version {version}")));
+            }
+        }
+        match self.host.serve(&caller, request).map_err(malformed)? {
+            Response::Send(frame) => Ok(Some(frame)),
+            Response::Nothing => Ok(None),
+            Response::Await(pending) => match pending.answer().await {
+                Some(answer) => answer.write(request).map(Some).map_err(malformed),
+                None => Err(io::Error::other("the broker has gone")),
+            },
+        }
+    }
+}
+
+fn malformed(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}

@@ -1,0 +1,36 @@
+//! A Kafka cluster within this process, for development and tests.
+//!
+//! Imports: `wire`, `batch`, `model`. Real Kafka decides what is right: where the two differ, this is wrong.
+//!
+//! In reading order:
+//! - `handle`: [`Embedded`], the public face; `settings`: what it is started with
+//! - `state`: [`State`](state::State), all that the brokers know; pure, takes `now`
+//! - `topic`, `log`, `sequences`: topics and partitions, their records, what idempotent producers wrote last
+//! - `config/`, `names`: settings of topics, brokers and groups; what things may be called
+//! - `placement`: where replicas go
+//! - `fetch_session`, `waiting`: what clients fetch again and again; requests that are answered later
+//! - `group/`: consumer groups
+//! - `api/`: one file an API
+//! - `host`: the state and what waits for it, connections and the clock
+//! - `connection`, `listen`: requests and answers on a stream; where streams come from
+//! - `clock`: the time of day
+
+mod api;
+mod clock;
+mod config;
+mod connection;
+mod fetch_session;
+mod group;
+mod handle;
+mod host;
+mod listen;
+mod log;
+mod names;
+mod placement;
+mod sequences;
+mod settings;
+mod state;
+mod topic;
+mod waiting;
+
+pub use handle::{Embedded, EmbeddedBuilder, EmbeddedError};

@@ -1,0 +1,236 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    clock::Clock,
+    config::Configs,
+    fetch_session::Sessions,
+    group::{Coordinators, Groups},
+    settings::Settings,
+    topic::{Partition, Topics},
+    waiting::Waiting,
+};
+use crate::{model::TopicId, wire::Address};
+
+/// As `log.retention.check.interval.ms`.
+const RETENTION_CHECK_INTERVAL: Duration = Duration::from_secs(300);
+
+/// Everything that the brokers of one cluster know: logs, groups, producer ids.
+///
+/// Pure: requests and the time come in, answers go out, at once or by a ticket. It never waits and never reads a clock.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) settings: Settings,
+    pub(crate) clock: Clock,
+    pub(crate) brokers: BTreeMap<i32, BrokerState>,
+    pub(crate) topics: Topics,
+    /// What has been changed of the brokers' and groups' settings.
+    pub(crate) configs: Configs,
+    pub(crate) sessions: Sessions,
+    pub(crate) waiting: Waiting,
+    pub(crate) groups: Groups,
+    pub(crate) coordinators: Coordinators,
+    pub(crate) random: fastrand::Rng,
+    /// Bytes of all logs.
+    pub(crate) bytes: usize,
+    next_producer_id: i64,
+    next_retention_check: Instant,
+    /// Fetches that wait are looked at again: something has been written, or leaders have moved.
+    pub(crate) is_news: bool,
+}
+
+/// One broker of the cluster.
+#[derive(Debug)]
+pub(crate) struct BrokerState {
+    pub(crate) is_running: bool,
+    pub(crate) rack: Option<Arc<str>>,
+    /// Where it listens within this process.
+    pub(crate) memory: Address,
+    /// Where it listens on TCP, if it does.
+    pub(crate) tcp: Option<Address>,
+}
+
+/// Through which door a client came: it is told addresses that it can reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    Memory,
+    Tcp,
+}
+
+impl State {
+    pub(crate) fn new(settings: Settings, now: Instant) -> Self {
+        let broker = |id: u16| {
+            let broker = BrokerState {
+                is_running: true,
+                rack: Some(Arc::from(format!("rack{id}"))),
+                memory: Address::new(format!("embedded-{id}"), 9092),
+                tcp: None,
+            };
+            (i32::from(id), broker)
+        };
+        let mut state = State {
+            clock: Clock::starting(now),
+            brokers: (1..=settings.brokers).map(broker).collect(),
+            topics: Topics::default(),
+            configs: Configs::default(),
+            sessions: Sessions::default(),
+            waiting: Waiting::default(),
+            groups: Groups::default(),
+            coordinators: Coordinators::new((1..=settings.brokers).map(i32::from).collect()),
+            random: fastrand::Rng::with_seed(settings.seed),
+            bytes: 0,
+            next_producer_id: 0,
+            next_retention_check: now + RETENTION_CHECK_INTERVAL,
+            is_news: false,
+            settings,
+        };
+        for (name, partitions) in state.settings.topics.clone() {
+            if state.topics.get(&name).is_none() {
+                state.create_topic(name, partitions, state.default_replication(), BTreeMap::new());
+            }
+        }
+        state
+    }
+
+    pub(crate) fn address(&self, broker: i32, door: Door) -> Option<&Address> {
+        let broker = self.brokers.get(&broker)?;
+        match door {
+            Door::Memory => Some(&broker.memory),
+            Door::Tcp => broker.tcp.as_ref(),
+        }
+    }
+
+    pub(crate) fn is_running(&self, broker: i32) -> bool {
+        self.brokers.get(&broker).is_some_and(|broker| broker.is_running)
+    }
+
+    /// The brokers that run, in their order.
+    pub(crate) fn running(&self) -> impl Iterator<Item = i32> {
+        self.brokers.iter().filter(|(_, broker)| broker.is_running).map(|(id, _)| *id)
+    }
+
+    /// The broker that controls the cluster: the first that runs.
+    pub(crate) fn controller(&self) -> i32 {
+        self.running().next().unwrap_or(-1)
+    }
+
+    /// As Kafka's `default.replication.factor` would be set in a cluster of this size.
+    pub(crate) fn default_replication(&self) -> u16 {
+        self.settings.brokers.min(3)
+    }
+
+    /// Makes a topic that is not there; leaders are spread over the brokers.
+    pub(crate) fn create_topic(
+        &mut self,
+        name: Arc<str>,
+        partitions: u32,
+        replication: u16,
+        settings: BTreeMap<String, String>,
+    ) -> TopicId {
+        let replicas = (0..partitions).map(|index| self.replicas_of(index, replication)).collect();
+        self.create_topic_on(name, replicas, settings)
+    }
+
+    /// Makes a topic that is not there, of partitions with these replicas.
+    pub(crate) fn create_topic_on(
+        &mut self,
+        name: Arc<str>,
+        replicas: Vec<Vec<i32>>,
+        settings: BTreeMap<String, String>,
+    ) -> TopicId {
+        let partitions = replicas.into_iter().map(|replicas| Partition::new(replicas, |id| self.is_running(id)));
+        let partitions = partitions.collect();
+        self.topics.insert(name, partitions, settings)
+    }
+
+    /// A topic goes, and its records with it.
+    pub(crate) fn delete_topic(&mut self, name: &str) {
+        if let Some(topic) = self.topics.remove(name) {
+            self.bytes -= topic.partitions.iter().map(|partition| partition.log.bytes()).sum::<usize>();
+            self.is_news = true;
+        }
+    }
+
+    /// After settings of brokers have changed.
+    pub(crate) fn brokers_reconfigured(&mut self) {
+        let brokers: Vec<i32> = self.brokers.keys().copied().collect();
+        self.topics.inherit(self.configs.inherited(&brokers));
+    }
+
+    /// Where the replicas of a topic's partition go: round and round the brokers.
+    pub(crate) fn replicas_of(&self, partition: u32, replication: u16) -> Vec<i32> {
+        let ids: Vec<i32> = self.brokers.keys().copied().collect();
+        let at = |n: u32| ids[(partition as usize + n as usize) % ids.len()];
+        (0..u32::from(replication)).map(at).collect()
+    }
+
+    pub(crate) fn new_producer_id(&mut self) -> i64 {
+        self.next_producer_id += 1;
+        self.next_producer_id
+    }
+
+    /// A broker stops or starts: leaders move away from it, or come to partitions that had none.
+    pub(crate) fn set_running(&mut self, broker: i32, is_running: bool) {
+        let Some(state) = self.brokers.get_mut(&broker) else { return };
+        state.is_running = is_running;
+        let running: BTreeSet<i32> = self.running().collect();
+        for topic in self.topics.iter_mut() {
+            topic.partitions.iter_mut().for_each(|partition| partition.elect(|id| running.contains(&id)));
+        }
+        self.sessions.forget_broker(broker);
+        self.elect_coordinators();
+        self.is_news = true;
+    }
+
+    /// Drops the oldest batches of the largest logs while all of them hold more than they may.
+    pub(crate) fn keep_within_retention(&mut self) {
+        while self.bytes > self.settings.retention_bytes {
+            let partitions = self.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+            let Some(largest) = partitions.max_by_key(|partition| partition.log.bytes()) else { return };
+            // Down to where the second largest may be: to look for the largest at each batch would cost.
+            let enough = (self.settings.retention_bytes / 64).min(largest.log.bytes() / 2 + 1);
+            let mut dropped = 0;
+            while dropped < enough {
+                dropped += largest.log.drop_oldest();
+            }
+            self.bytes -= dropped;
+        }
+    }
+
+    /// Drops the oldest batches of topics that hold more than they may, or for longer.
+    pub(crate) fn keep_within_topics_retention(&mut self) {
+        let mut dropped = 0;
+        for topic in self.topics.iter_mut() {
+            dropped += topic.keep_within_bytes();
+        }
+        self.bytes -= dropped;
+    }
+
+    /// As Kafka, from time to time: records whose time is over go. Done with whatever happens next, as nobody can tell.
+    fn drop_expired(&mut self, now: Instant) {
+        if now < self.next_retention_check {
+            return;
+        }
+        self.next_retention_check = now + RETENTION_CHECK_INTERVAL;
+        let millis = self.clock.millis(now);
+        let dropped: usize = self.topics.iter_mut().map(|topic| topic.keep_within_time(millis)).sum();
+        self.bytes -= dropped;
+    }
+
+    /// Does what has fallen due by now, and answers fetches that have waited long enough or for what has come.
+    pub(crate) fn settle(&mut self, now: Instant) {
+        self.groups.settle(now, &mut self.waiting);
+        self.drop_expired(now);
+        super::api::fetch::settle(self, now);
+    }
+
+    /// When [`settle`](State::settle) has something to do by the clock.
+    pub(crate) fn next_wake(&self) -> Option<Instant> {
+        self.waiting.next_deadline().into_iter().chain(self.groups.next_wake()).min()
+    }
+}
