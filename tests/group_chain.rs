@@ -262,7 +262,7 @@ async fn calm_every_number_arrives_exactly_once() {
         chain.all_arrive().await;
         chain.send(third).await;
         for level in chain.end().await {
-            assert!(level.journal.failures().is_empty(), "{assignor}: {:?}", level.journal.failures());
+            level.journal.assert_calm();
             level.journal.assert_nothing_twice();
             level.journal.assert_one_owner();
             let committed: i64 = level.journal.committed().values().sum();

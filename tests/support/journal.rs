@@ -307,6 +307,16 @@ impl Journal {
         self.entries().into_iter().filter_map(failure).collect()
     }
 
+    /// Asserts that nothing failed, and that no member was thrown out: then records may come again, and partitions have two
+    /// owners until it learns of it.
+    #[track_caller]
+    pub fn assert_calm(&self) {
+        let is_trouble = |entry: &Entry| matches!(entry.what, Happening::Failed(_) | Happening::Lost(_));
+        let troubled: BTreeSet<String> = self.entries().into_iter().filter(is_trouble).map(|it| it.member).collect();
+        let members: Vec<&str> = troubled.iter().map(String::as_str).collect();
+        assert!(members.is_empty(), "not calm:{}", self.rebalances(&members));
+    }
+
     /// The numbers that were handed out more than once.
     pub fn twice(&self) -> Vec<u32> {
         self.numbers().into_iter().filter(|(_, times)| *times > 1).map(|(number, _)| number).collect()
