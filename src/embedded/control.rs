@@ -86,7 +86,7 @@ impl Embedded {
     pub fn truncate(&self, topic: &str, partition: i32, offset: i64) {
         self.change(topic, partition, |partition| {
             partition.truncate(offset);
-            partition.leader_epoch += 1;
+            partition.next_epoch();
         });
     }
 

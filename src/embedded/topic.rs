@@ -41,6 +41,7 @@ impl Partition {
         };
         partition.elect(is_running);
         partition.leader_epoch = 0;
+        partition.log.begin_epoch(0);
         partition
     }
 
@@ -56,8 +57,14 @@ impl Partition {
     pub(crate) fn lead_by(&mut self, broker: i32) {
         if self.leader != broker {
             self.leader = broker;
-            self.leader_epoch += 1;
+            self.next_epoch();
         }
+    }
+
+    /// The leader leads under the next epoch.
+    pub(crate) fn next_epoch(&mut self) {
+        self.leader_epoch += 1;
+        self.log.begin_epoch(self.leader_epoch);
     }
 
     /// Records at `offset` and behind it are lost, and what was known of their producers.

@@ -24,8 +24,8 @@ pub(crate) use kafka_wire::{metadata_response, produce_response};
 /// For the embedded broker.
 #[cfg(feature = "embedded")]
 pub(crate) use kafka_wire::{
-    ApiVersionsRequest, ApiVersionsResponse, InitProducerIdResponse, ListOffsetsResponse, ProduceRequest,
-    api_versions_response, list_offsets_response, produce_request,
+    ApiVersionsRequest, ApiVersionsResponse, InitProducerIdResponse, ListOffsetsResponse, OffsetForLeaderEpochResponse,
+    ProduceRequest, api_versions_response, list_offsets_response, offset_for_leader_epoch_response, produce_request,
 };
 
 use crate::model::TopicId;

@@ -147,6 +147,7 @@ apis! {
     metadata MetadataRequest 0..=13;
     api_versions ApiVersionsRequest 0..=4;
     init_producer_id InitProducerIdRequest 0..=5;
+    offset_for_leader_epoch OffsetForLeaderEpochRequest 2..=4;
 }
 
 fn reply<R: Served>(request: &Request, outcome: Outcome<R::Answer>) -> Result<Reply, String> {
