@@ -63,6 +63,8 @@ pub(crate) struct BrokerState {
     pub(crate) memory: Address,
     /// Where it listens on TCP, if it does.
     pub(crate) tcp: Option<Address>,
+    /// Where a proxy listens for those who come to it through one.
+    pub(crate) proxied: Option<Address>,
 }
 
 /// Through which door a client came: it is told addresses that it can reach.
@@ -70,6 +72,8 @@ pub(crate) struct BrokerState {
 pub(crate) enum Door {
     Memory,
     Tcp,
+    /// Through a proxy, which stands before a TCP listener of its own.
+    Proxied,
 }
 
 impl State {
@@ -80,6 +84,7 @@ impl State {
                 rack: Some(Arc::from(format!("rack{id}"))),
                 memory: Address::new(format!("embedded-{id}"), 9092),
                 tcp: None,
+                proxied: None,
             };
             (i32::from(id), broker)
         };
@@ -114,6 +119,7 @@ impl State {
         match door {
             Door::Memory => Some(&broker.memory),
             Door::Tcp => broker.tcp.as_ref(),
+            Door::Proxied => broker.proxied.as_ref(),
         }
     }
 
