@@ -1,3 +1,4 @@
+use super::sasl::Users;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// What an embedded broker is started with.
@@ -17,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) max_versions: BTreeMap<i16, i16>,
     /// As `group.initial.rebalance.delay.ms`, milliseconds.
     pub(crate) initial_rebalance_delay_ms: u64,
+    /// Who may connect on TCP; anyone, if empty.
+    pub(crate) users: Users,
 }
 
 impl Default for Settings {
@@ -32,6 +35,7 @@ impl Default for Settings {
             max_versions: BTreeMap::new(),
             // Kafka waits 3 s for more members before a group's first assignment; a test has better uses for its time.
             initial_rebalance_delay_ms: 0,
+            users: Users::default(),
         }
     }
 }
