@@ -174,6 +174,13 @@ impl EmbeddedBuilder {
         self
     }
 
+    /// Someone who may connect on TCP, by PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 (`security.protocol=SASL_PLAINTEXT`). Default:
+    /// anyone may. Clients within the process may always.
+    pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Self {
+        self.settings.users.add(name.into(), password.into());
+        self
+    }
+
     /// Starts it.
     ///
     /// # Errors

@@ -15,6 +15,7 @@
 //! - `api_name`: the APIs by their names
 //! - `host`: the state and what waits for it, connections and the clock
 //! - `connection`, `listen`: requests and answers on a stream; where streams come from
+//! - `sasl`, `scram`: who may connect on TCP
 //! - `clock`: the time of day
 
 mod api;
@@ -33,6 +34,8 @@ mod log;
 mod names;
 mod placement;
 mod received;
+mod sasl;
+mod scram;
 mod sequences;
 mod settings;
 mod state;
