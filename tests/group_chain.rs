@@ -13,8 +13,8 @@ use std::{
 use milena::{Consumer, ConsumerEvent, Delivery, Kafka, Producer, Rebalance, Record, TopicPartition};
 use parking_lot::Mutex;
 use support::{
-    Happening, Journal, Numbers, broker, cluster_control, eventually, new_topic, number_of, peer::assignor_named,
-    quick, unique,
+    Happening, Journal, Numbers, broker, eventually, new_topic, number_of, peer::assignor_named, quick,
+    real_cluster_control, unique,
 };
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -211,7 +211,7 @@ fn records() -> u32 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes; `bash .ci/run long` runs it"]
 async fn calm_every_number_arrives_exactly_once() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     for assignor in ASSIGNORS {
         let third = records() / 3;
         let mut chain = Chain::new(broker.bootstrap(), assignor).await;
@@ -233,7 +233,7 @@ async fn calm_every_number_arrives_exactly_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes; `bash .ci/run long` runs it"]
 async fn with_vanishing_members_and_a_killed_broker_every_number_arrives() {
-    let Some(mut control) = cluster_control() else { return };
+    let Some(mut control) = real_cluster_control("processes are killed") else { return };
     for (assignor, victim) in ASSIGNORS.into_iter().zip((1..=control.nodes()).cycle()) {
         let third = records() / 3;
         let mut chain = Chain::new(&control.bootstrap(), assignor).await;
