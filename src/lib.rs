@@ -29,7 +29,7 @@ mod fetch;
 #[cfg(feature = "embedded")]
 mod embedded;
 #[cfg(feature = "embedded")]
-pub use embedded::{Embedded, EmbeddedBuilder, EmbeddedError};
+pub use embedded::{DataError, Embedded, EmbeddedBuilder, EmbeddedError};
 
 mod cluster;
 pub use cluster::ClusterError;

@@ -1,8 +1,9 @@
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use tokio::net::{TcpListener, lookup_host};
 
 use super::{
+    disk::DataError,
     host::{self, Host},
     listen::{self, Within},
     names,
@@ -25,6 +26,7 @@ pub struct Embedded {
 pub struct EmbeddedBuilder {
     settings: Settings,
     listen: Option<String>,
+    data_dir: Option<PathBuf>,
 }
 
 /// Why an embedded cluster did not start.
@@ -42,6 +44,9 @@ pub enum EmbeddedError {
     /// A topic that cannot be.
     #[error("{0}")]
     Topic(String),
+    /// Its data directory cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
 }
 
 impl Embedded {
@@ -67,7 +72,10 @@ impl Embedded {
     }
 
     fn on(settings: Settings) -> Embedded {
-        let host = Host::new(settings);
+        Embedded::over(Host::new(settings))
+    }
+
+    fn over(host: Arc<Host>) -> Embedded {
         tokio::spawn(host::keep_time(Arc::downgrade(&host)));
         Embedded { host }
     }
@@ -89,6 +97,15 @@ impl Embedded {
     /// What reaches them.
     pub(crate) fn dial(&self) -> Arc<dyn Dial> {
         Arc::new(Within(Arc::clone(&self.host)))
+    }
+
+    /// Ends the cluster, whoever else has a handle on it: its brokers stop, and its data directory, if it has one, is synced to
+    /// the device and free for another.
+    ///
+    /// # Errors
+    /// When the directory cannot be synced: what was written last may be lost in a power cut.
+    pub fn close(self) -> io::Result<()> {
+        self.host.close()
     }
 
     /// Stops a broker: its connections end, new ones are refused, and other replicas lead its partitions.
@@ -140,10 +157,26 @@ impl EmbeddedBuilder {
         self
     }
 
+    /// Keeps topics, records, producer ids and committed offsets in this directory, which is made if it is not there, and
+    /// begins with what is kept there. Default: in memory only.
+    ///
+    /// What a client has been told is done has been handed to the operating system (write(2)) before, so that it survives the
+    /// death of the process. It is synced to the device (fsync) in [`close`](Embedded::close), or when the last handle is
+    /// dropped, and else only where the journal of topics and offsets is written anew: a power cut may lose the last. Writing,
+    /// and reading all of it at the start, blocks the task that does it, which suits development and tests. Where a
+    /// write fails, as on a full disk, the client gets KAFKA_STORAGE_ERROR, until writing succeeds again; meanwhile what
+    /// was not written can be read, and is lost if the process ends.
+    ///
+    /// All records are in memory too. Files go with the records that they hold, whole files of 64 MiB each partition.
+    pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.data_dir = Some(path.into());
+        self
+    }
+
     /// Starts it.
     ///
     /// # Errors
-    /// When it cannot listen there, or a topic cannot be.
+    /// When it cannot listen there, a topic cannot be, or the data directory cannot be used.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -161,7 +194,10 @@ impl EmbeddedBuilder {
             }
             None => Vec::new(),
         };
-        let embedded = Embedded::on(self.settings);
+        let embedded = match &self.data_dir {
+            Some(dir) => Embedded::over(Host::kept_in(dir, self.settings)?),
+            None => Embedded::on(self.settings),
+        };
         for (id, (listener, address)) in (1..).zip(listeners) {
             embedded.host.with(|state| {
                 if let Some(broker) = state.brokers.get_mut(&id) {

@@ -11,12 +11,14 @@
 //! - `api/`: one file an API
 //! - `host`: the state and what waits for it, connections and the clock
 //! - `connection`, `listen`: requests and answers on a stream; where streams come from
+//! - `disk/`: what is kept in a directory over a restart
 //! - `clock`: the time of day
 
 mod api;
 mod clock;
 mod config;
 mod connection;
+mod disk;
 mod fetch_session;
 mod handle;
 mod host;
@@ -29,4 +31,5 @@ mod state;
 mod topic;
 mod waiting;
 
+pub use disk::DataError;
 pub use handle::{Embedded, EmbeddedBuilder, EmbeddedError};

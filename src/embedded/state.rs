@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     clock::Clock,
+    disk::Kept,
     fetch_session::Sessions,
     settings::Settings,
     topic::{Partition, Topics},
@@ -27,7 +28,8 @@ pub(crate) struct State {
     pub(crate) waiting: Waiting,
     /// Bytes of all logs.
     pub(crate) bytes: usize,
-    next_producer_id: i64,
+    /// Given out; the next is one more.
+    pub(crate) last_producer_id: i64,
     /// Fetches that wait are looked at again: something has been written, or leaders have moved.
     pub(crate) is_news: bool,
 }
@@ -51,7 +53,8 @@ pub(crate) enum Door {
 }
 
 impl State {
-    pub(crate) fn new(settings: Settings, now: Instant) -> Self {
+    /// With the topics that are there from the start, and those that were kept.
+    pub(crate) fn new(settings: Settings, kept: Kept, now: Instant) -> Self {
         let broker = |id: u16| {
             let broker = BrokerState {
                 is_running: true,
@@ -68,10 +71,11 @@ impl State {
             sessions: Sessions::default(),
             waiting: Waiting::default(),
             bytes: 0,
-            next_producer_id: 0,
+            last_producer_id: 0,
             is_news: false,
             settings,
         };
+        state.restore(kept);
         for (name, partitions) in state.settings.topics.clone() {
             if state.topics.get(&name).is_none() {
                 state.create_topic(name, partitions, state.default_replication(), BTreeMap::new());
@@ -129,8 +133,8 @@ impl State {
     }
 
     pub(crate) fn new_producer_id(&mut self) -> i64 {
-        self.next_producer_id += 1;
-        self.next_producer_id
+        self.last_producer_id += 1;
+        self.last_producer_id
     }
 
     /// A broker stops or starts: leaders move away from it, or come to partitions that had none.

@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{log::Log, sequences::Sequences};
+use super::{disk::Changes, log::Log, sequences::Sequences};
 use crate::{model::TopicId, wire::ErrorCode};
 
 /// A topic: its partitions, and the settings that differ from the broker's.
@@ -77,7 +77,9 @@ pub(crate) struct Topics {
     by_name: BTreeMap<Arc<str>, Topic>,
     names: HashMap<TopicId, Arc<str>>,
     /// Topics made so far: each has another id.
-    made: u64,
+    pub(crate) made: u64,
+    /// For those who keep topics elsewhere: what was handed out to be changed.
+    pub(crate) changes: Changes,
 }
 
 impl Topics {
@@ -86,6 +88,7 @@ impl Topics {
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Topic> {
+        self.by_name.keys().for_each(|name| self.changes.topic(name));
         self.by_name.values_mut()
     }
 
@@ -94,7 +97,9 @@ impl Topics {
     }
 
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Topic> {
-        self.by_name.get_mut(name)
+        let topic = self.by_name.get_mut(name)?;
+        self.changes.topic(&topic.name);
+        Some(topic)
     }
 
     pub(crate) fn name_of(&self, id: TopicId) -> Option<&Arc<str>> {
@@ -106,7 +111,10 @@ impl Topics {
     }
 
     pub(crate) fn partition_mut(&mut self, name: &str, index: i32) -> Option<&mut Partition> {
-        self.get_mut(name)?.partitions.get_mut(usize::try_from(index).ok()?)
+        let index = usize::try_from(index).ok()?;
+        let topic = self.by_name.get_mut(name)?;
+        self.changes.partition(&topic.name, index);
+        topic.partitions.get_mut(index)
     }
 
     /// A new topic, which must not exist; its id.
@@ -124,12 +132,14 @@ impl Topics {
 
     /// A topic that has been before.
     pub(crate) fn restore(&mut self, topic: Topic) {
+        self.changes.topic(&topic.name);
         self.names.insert(topic.id, Arc::clone(&topic.name));
         self.by_name.insert(Arc::clone(&topic.name), topic);
     }
 
     pub(crate) fn remove(&mut self, name: &str) -> Option<Topic> {
         let topic = self.by_name.remove(name)?;
+        self.changes.topic(&topic.name);
         self.names.remove(&topic.id);
         Some(topic)
     }
