@@ -8,6 +8,7 @@
 //! - `topic`, `log`, `sequences`: topics and partitions, their records, what idempotent producers wrote last
 //! - `config`, `names`: settings of topics; what things may be called
 //! - `fetch_session`, `waiting`: what clients fetch again and again; requests that are answered later
+//! - `group/`: consumer groups
 //! - `api/`: one file an API
 //! - `host`: the state and what waits for it, connections and the clock
 //! - `connection`, `listen`: requests and answers on a stream; where streams come from
@@ -20,6 +21,7 @@ mod config;
 mod connection;
 mod disk;
 mod fetch_session;
+mod group;
 mod handle;
 mod host;
 mod listen;

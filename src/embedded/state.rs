@@ -9,6 +9,7 @@ use super::{
     clock::Clock,
     disk::Kept,
     fetch_session::Sessions,
+    group::{Coordinators, Groups},
     settings::Settings,
     topic::{Partition, Topics},
     waiting::Waiting,
@@ -26,6 +27,9 @@ pub(crate) struct State {
     pub(crate) topics: Topics,
     pub(crate) sessions: Sessions,
     pub(crate) waiting: Waiting,
+    pub(crate) groups: Groups,
+    pub(crate) coordinators: Coordinators,
+    pub(crate) random: fastrand::Rng,
     /// Bytes of all logs.
     pub(crate) bytes: usize,
     /// Given out; the next is one more.
@@ -70,6 +74,9 @@ impl State {
             topics: Topics::default(),
             sessions: Sessions::default(),
             waiting: Waiting::default(),
+            groups: Groups::default(),
+            coordinators: Coordinators::new((1..=settings.brokers).map(i32::from).collect()),
+            random: fastrand::Rng::with_seed(settings.seed),
             bytes: 0,
             last_producer_id: 0,
             is_news: false,
@@ -146,6 +153,7 @@ impl State {
             topic.partitions.iter_mut().for_each(|partition| partition.elect(|id| running.contains(&id)));
         }
         self.sessions.forget_broker(broker);
+        self.elect_coordinators();
         self.is_news = true;
     }
 
@@ -166,11 +174,12 @@ impl State {
 
     /// Does what has fallen due by now, and answers fetches that have waited long enough or for what has come.
     pub(crate) fn settle(&mut self, now: Instant) {
+        self.groups.settle(now, &mut self.waiting);
         super::api::fetch::settle(self, now);
     }
 
     /// When [`settle`](State::settle) has something to do by the clock.
     pub(crate) fn next_wake(&self) -> Option<Instant> {
-        self.waiting.next_deadline()
+        self.waiting.next_deadline().into_iter().chain(self.groups.next_wake()).min()
     }
 }

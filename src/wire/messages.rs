@@ -27,6 +27,14 @@ pub(crate) use kafka_wire::{
     ApiVersionsRequest, ApiVersionsResponse, InitProducerIdResponse, ListOffsetsResponse, ProduceRequest,
     api_versions_response, list_offsets_response, produce_request,
 };
+/// For its groups.
+#[cfg(feature = "embedded")]
+pub(crate) use kafka_wire::{
+    DeleteGroupsResponse, DescribeGroupsResponse, FindCoordinatorResponse, HeartbeatResponse, JoinGroupResponse,
+    LeaveGroupResponse, ListGroupsResponse, OffsetCommitResponse, OffsetDeleteResponse, OffsetFetchResponse,
+    SyncGroupResponse, delete_groups_response, find_coordinator_response, join_group_response, leave_group_response,
+    list_groups_response, offset_commit_response, offset_delete_response, offset_fetch_response,
+};
 
 use crate::model::TopicId;
 
