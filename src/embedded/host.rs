@@ -21,7 +21,7 @@ use super::{
 };
 use crate::wire::{
     ErrorCode,
-    messages::ProduceRequest,
+    messages::{DeleteGroupsRequest, InitProducerIdRequest, OffsetCommitRequest, OffsetDeleteRequest, ProduceRequest},
     serve::{Request, Served},
 };
 
@@ -87,6 +87,8 @@ impl Host {
         let (mut disk, kept) = Disk::open(dir)?;
         let mut state = State::new(settings, kept, Instant::now());
         state.topics.changes.note();
+        state.topics.changed_partitions.note();
+        state.groups.changes.note();
         state.keep_within_retention();
         disk.begin(&mut state)?;
         Ok(Self::over(state, Some(disk)))
@@ -182,7 +184,17 @@ fn refused(request: &Request) -> Result<Response, String> {
     if request.api_key == <ProduceRequest as Served>::KEY && request.body::<ProduceRequest>()?.acks == 0 {
         return Err("what was produced cannot be written to disk".to_owned());
     }
-    api::refuse(request, ErrorCode::KAFKA_STORAGE_ERROR).map(Response::Send)
+    const INIT_PRODUCER_ID: i16 = <InitProducerIdRequest as Served>::KEY;
+    const COMMIT: i16 = <OffsetCommitRequest as Served>::KEY;
+    const OFFSET_DELETE: i16 = <OffsetDeleteRequest as Served>::KEY;
+    const DELETE_GROUPS: i16 = <DeleteGroupsRequest as Served>::KEY;
+    // Codes that make clients try again, as Kafka's coordinators put it.
+    let code = match request.api_key {
+        INIT_PRODUCER_ID => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+        COMMIT | OFFSET_DELETE | DELETE_GROUPS => ErrorCode::NOT_COORDINATOR,
+        _ => ErrorCode::KAFKA_STORAGE_ERROR,
+    };
+    api::refuse(request, code).map(Response::Send)
 }
 
 /// Lets the state do what falls due by the clock, until the host is gone.

@@ -78,8 +78,10 @@ pub(crate) struct Topics {
     names: HashMap<TopicId, Arc<str>>,
     /// Topics made so far: each has another id.
     pub(crate) made: u64,
-    /// For those who keep topics elsewhere: what was handed out to be changed.
-    pub(crate) changes: Changes,
+    /// For the directory: topics that were handed out to be changed, with all that is in them,
+    pub(crate) changes: Changes<Arc<str>>,
+    /// and partitions, of topics that are as they were otherwise.
+    pub(crate) changed_partitions: Changes<(Arc<str>, usize)>,
 }
 
 impl Topics {
@@ -88,7 +90,7 @@ impl Topics {
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Topic> {
-        self.by_name.keys().for_each(|name| self.changes.topic(name));
+        self.by_name.keys().for_each(|name| self.changes.add(|| Arc::clone(name)));
         self.by_name.values_mut()
     }
 
@@ -98,7 +100,7 @@ impl Topics {
 
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Topic> {
         let topic = self.by_name.get_mut(name)?;
-        self.changes.topic(&topic.name);
+        self.changes.add(|| Arc::clone(&topic.name));
         Some(topic)
     }
 
@@ -113,7 +115,7 @@ impl Topics {
     pub(crate) fn partition_mut(&mut self, name: &str, index: i32) -> Option<&mut Partition> {
         let index = usize::try_from(index).ok()?;
         let topic = self.by_name.get_mut(name)?;
-        self.changes.partition(&topic.name, index);
+        self.changed_partitions.add(|| (Arc::clone(&topic.name), index));
         topic.partitions.get_mut(index)
     }
 
@@ -132,14 +134,14 @@ impl Topics {
 
     /// A topic that has been before.
     pub(crate) fn restore(&mut self, topic: Topic) {
-        self.changes.topic(&topic.name);
+        self.changes.add(|| Arc::clone(&topic.name));
         self.names.insert(topic.id, Arc::clone(&topic.name));
         self.by_name.insert(Arc::clone(&topic.name), topic);
     }
 
     pub(crate) fn remove(&mut self, name: &str) -> Option<Topic> {
         let topic = self.by_name.remove(name)?;
-        self.changes.topic(&topic.name);
+        self.changes.add(|| Arc::clone(&topic.name));
         self.names.remove(&topic.id);
         Some(topic)
     }

@@ -1,31 +1,38 @@
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
-/// What of the state may differ from what is written. Whoever may change a thing notes it here; whether it did is found
-/// out when it is written. Without a directory nothing is noted.
-#[derive(Debug, Default)]
-pub(crate) struct Changes {
+/// Things that may differ from what is written. Whoever may change one adds it here; whether it did is found out when it is
+/// written. Without a directory nothing is noted.
+#[derive(Debug)]
+pub(crate) struct Changes<T> {
     is_noted: bool,
-    /// Topics with all that is in them.
-    pub(crate) topics: BTreeSet<Arc<str>>,
-    /// Partitions, of topics that may be unchanged otherwise.
-    pub(crate) partitions: BTreeSet<(Arc<str>, usize)>,
+    things: BTreeSet<T>,
 }
 
-impl Changes {
+impl<T> Default for Changes<T> {
+    fn default() -> Self {
+        Changes { is_noted: false, things: BTreeSet::new() }
+    }
+}
+
+impl<T: Ord + Clone> Changes<T> {
     /// From now on.
     pub(crate) fn note(&mut self) {
         self.is_noted = true;
     }
 
-    pub(crate) fn topic(&mut self, name: &Arc<str>) {
+    pub(crate) fn add(&mut self, thing: impl FnOnce() -> T) {
         if self.is_noted {
-            self.topics.insert(Arc::clone(name));
+            self.things.insert(thing());
         }
     }
 
-    pub(crate) fn partition(&mut self, name: &Arc<str>, index: usize) {
-        if self.is_noted {
-            self.partitions.insert((Arc::clone(name), index));
-        }
+    /// It stays until [`pop`](Changes::pop).
+    pub(crate) fn first(&self) -> Option<T> {
+        self.things.first().cloned()
+    }
+
+    /// The first one has been written.
+    pub(crate) fn pop(&mut self) {
+        self.things.pop_first();
     }
 }

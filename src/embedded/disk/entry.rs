@@ -27,6 +27,20 @@ pub(crate) enum Entry {
         partition: i32,
         offset: i64,
     },
+    /// A group's offset.
+    Committed {
+        group: String,
+        topic: String,
+        partition: i32,
+        offset: i64,
+        leader_epoch: i32,
+        metadata: String,
+    },
+    CommitDeleted {
+        group: String,
+        topic: String,
+        partition: i32,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

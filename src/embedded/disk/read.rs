@@ -10,7 +10,7 @@ use super::{
     journal,
     segments::Segments,
 };
-use crate::batch::Batch;
+use crate::{batch::Batch, embedded::group::Committed};
 
 pub(super) const JOURNAL: &str = "journal";
 pub(super) const TOPICS: &str = "topics";
@@ -21,6 +21,8 @@ pub(crate) struct Kept {
     pub(crate) topics_made: u64,
     pub(crate) last_producer_id: i64,
     pub(crate) topics: Vec<KeptTopic>,
+    /// By group, topic and partition.
+    pub(crate) committed: BTreeMap<(String, String, i32), Committed>,
 }
 
 #[derive(Debug)]
@@ -82,6 +84,13 @@ pub(super) fn read(dir: &Path) -> Result<Found, DataError> {
             }
             Entry::LogStart { id, partition, offset } => {
                 starts.insert((id, partition), offset);
+            }
+            Entry::Committed { group, topic, partition, offset, leader_epoch, metadata } => {
+                let committed = Committed { offset, leader_epoch, metadata };
+                found.kept.committed.insert((group, topic, partition), committed);
+            }
+            Entry::CommitDeleted { group, topic, partition } => {
+                found.kept.committed.remove(&(group, topic, partition));
             }
         }
     }

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Kept,
@@ -22,6 +22,10 @@ impl State {
             self.bytes += partitions.iter().map(|partition| partition.log.bytes()).sum::<usize>();
             let (name, id) = (Arc::from(entry.name), entry.id.0);
             self.topics.restore(Topic { name, id, partitions, settings: entry.settings });
+        }
+        for ((group, topic, partition), committed) in kept.committed {
+            let delay = Duration::from_millis(self.settings.initial_rebalance_delay_ms);
+            self.groups.get_or_create(&group, delay).offsets.commit(&topic, partition, committed);
         }
     }
 

@@ -199,7 +199,8 @@ fn read_batches(
         match set.next() {
             Some(Ok(batch)) => {
                 if let Err(error) = batch.verify() {
-                    if is_last && set.rest().is_empty() {
+                    // The last one, unless a wrong length has taken in what follows.
+                    if is_last && set.rest().is_empty() && !has_batch_behind(&bytes.slice(at..), next) {
                         return Ok((next, at));
                     }
                     return Err(broken(error.to_string()));

@@ -15,7 +15,11 @@ use super::{
     read::{self, JOURNAL, TOPICS, partition_dir},
     segments::Segments,
 };
-use crate::embedded::{state::State, topic::Topic};
+use crate::embedded::{
+    group::{Committed, Group},
+    state::State,
+    topic::Topic,
+};
 
 /// The journal is written anew when it is this many bytes longer than it was then.
 const JOURNAL_GROWTH: u64 = 16 << 20;
@@ -36,6 +40,8 @@ pub(crate) struct Disk {
     /// Where logs start, likewise; 0 where there is none.
     starts: BTreeMap<(Id, usize), i64>,
     segments: BTreeMap<(Id, usize), Segments>,
+    /// Committed offsets by group, likewise.
+    offsets: BTreeMap<Arc<str>, Offsets>,
     /// Partitions with an open file, the one that was opened first in front.
     open: VecDeque<(Id, usize)>,
     /// The last attempt to write failed.
@@ -72,6 +78,7 @@ impl Disk {
             numbers: (0, 0),
             starts: BTreeMap::new(),
             segments: found.segments,
+            offsets: BTreeMap::new(),
             open: VecDeque::new(),
             is_failing: false,
             _lock: lock,
@@ -104,11 +111,11 @@ impl Disk {
     fn write(&mut self, state: &mut State) -> io::Result<()> {
         // Before the topics: an id must not be given twice.
         self.write_numbers(state)?;
-        while let Some(name) = state.topics.changes.topics.first().cloned() {
+        while let Some(name) = state.topics.changes.first() {
             self.write_topic(state, &name)?;
-            state.topics.changes.topics.pop_first();
+            state.topics.changes.pop();
         }
-        while let Some((name, index)) = state.topics.changes.partitions.first().cloned() {
+        while let Some((name, index)) = state.topics.changed_partitions.first() {
             if let Some(topic) = state.topics.get(&name) {
                 let partition = topic.partitions.get(index).map(PartitionEntry::from);
                 let written = self.topics.get(&name).and_then(|topic| topic.partitions.get(index));
@@ -118,7 +125,11 @@ impl Disk {
                     false => self.write_topic(state, &name)?,
                 }
             }
-            state.topics.changes.partitions.pop_first();
+            state.topics.changed_partitions.pop();
+        }
+        while let Some(group) = state.groups.changes.first() {
+            self.write_offsets(state, &group)?;
+            state.groups.changes.pop();
         }
         if self.journal.length() > self.compacted + JOURNAL_GROWTH {
             // It can go on without.
@@ -181,6 +192,38 @@ impl Disk {
         Ok(())
     }
 
+    /// What a group has committed, if that has changed.
+    fn write_offsets(&mut self, state: &mut State, group: &Arc<str>) -> io::Result<()> {
+        let now = match state.groups.get(group) {
+            Some(group) if group.offsets.is_changed() => offsets_of(group),
+            Some(_) => return Ok(()),
+            None => Offsets::new(),
+        };
+        let mut written = self.offsets.remove(group).unwrap_or_default();
+        let result = self.write_differences(group, &mut written, &now);
+        if !written.is_empty() {
+            self.offsets.insert(Arc::clone(group), written);
+        }
+        result?;
+        state.groups.is_written(group);
+        Ok(())
+    }
+
+    fn write_differences(&mut self, group: &Arc<str>, written: &mut Offsets, now: &Offsets) -> io::Result<()> {
+        while let Some((topic, partition)) = written.keys().find(|key| !now.contains_key(*key)).cloned() {
+            let entry = Entry::CommitDeleted { group: group.to_string(), topic: topic.to_string(), partition };
+            self.enter(&entry)?;
+            written.remove(&(topic, partition));
+        }
+        for (key, committed) in now {
+            if written.get(key) != Some(committed) {
+                self.enter(&committed_entry(group, key, committed))?;
+                written.insert(key.clone(), committed.clone());
+            }
+        }
+        Ok(())
+    }
+
     /// A topic's files go. What cannot be removed now is at the next start.
     fn forget(&mut self, id: Id) {
         self.segments.retain(|(topic, _), _| *topic != id);
@@ -215,6 +258,12 @@ impl Disk {
                 journal::write(&Entry::LogStart { id, partition: index as i32, offset: log.start() }, &mut bytes);
             }
         }
+        let mut offsets = BTreeMap::new();
+        for (id, group) in state.groups.iter() {
+            let committed = offsets_of(group);
+            committed.iter().for_each(|(key, offset)| journal::write(&committed_entry(id, key, offset), &mut bytes));
+            offsets.insert(Arc::clone(id), committed);
+        }
         let new = self.dir.join("journal.new");
         let mut file = AppendFile::at(new.clone(), 0);
         file.cut(0)?;
@@ -225,7 +274,7 @@ impl Disk {
         fs::rename(&new, self.journal.path())?;
         self.compacted = bytes.len() as u64;
         self.journal = AppendFile::at(self.dir.join(JOURNAL), self.compacted);
-        (self.topics, self.starts) = (topics, starts);
+        (self.topics, self.starts, self.offsets) = (topics, starts, offsets);
         self.numbers = (state.topics.made, state.last_producer_id);
         sync_dir(&self.dir)
     }
@@ -248,6 +297,26 @@ impl Drop for Disk {
         if let Err(error) = self.sync() {
             tracing::error!("{}: cannot sync: {error}", self.dir.display());
         }
+    }
+}
+
+/// What a group has committed, by topic and partition.
+type Offsets = BTreeMap<(Arc<str>, i32), Committed>;
+
+fn offsets_of(group: &Group) -> Offsets {
+    let topics = group.offsets.iter();
+    let all = topics.flat_map(|(topic, partitions)| partitions.iter().map(move |(index, at)| ((topic, *index), at)));
+    all.map(|((topic, index), committed)| ((Arc::clone(topic), index), committed.clone())).collect()
+}
+
+fn committed_entry(group: &str, (topic, partition): &(Arc<str>, i32), committed: &Committed) -> Entry {
+    Entry::Committed {
+        group: group.to_owned(),
+        topic: topic.to_string(),
+        partition: *partition,
+        offset: committed.offset,
+        leader_epoch: committed.leader_epoch,
+        metadata: committed.metadata.clone(),
     }
 }
 
