@@ -171,6 +171,24 @@ impl Log {
         self.drop_first()
     }
 
+    /// Drops the oldest batches while what stays measures at least this much; how many bytes that were.
+    pub(crate) fn keep_newest(&mut self, bytes: usize) -> usize {
+        let mut dropped = 0;
+        while self.batches.front().is_some_and(|first| self.bytes - first.size_in_bytes() >= bytes) {
+            dropped += self.drop_oldest();
+        }
+        dropped
+    }
+
+    /// Drops the oldest batches while all records of the first are older than this; how many bytes that were.
+    pub(crate) fn keep_since(&mut self, timestamp: i64) -> usize {
+        let mut dropped = 0;
+        while self.batches.front().is_some_and(|first| first.max_timestamp() < timestamp) {
+            dropped += self.drop_oldest();
+        }
+        dropped
+    }
+
     fn drop_first(&mut self) -> usize {
         let dropped = self.batches.pop_front().map_or(0, |batch| batch.size_in_bytes());
         self.bytes -= dropped;

@@ -6,7 +6,8 @@
 //! - `handle`: [`Embedded`], the public face; `settings`: what it is started with
 //! - `state`: [`State`](state::State), all that the brokers know; pure, takes `now`
 //! - `topic`, `log`, `sequences`: topics and partitions, their records, what idempotent producers wrote last
-//! - `config`, `names`: settings of topics; what things may be called
+//! - `config/`, `names`: settings of topics, brokers and groups; what things may be called
+//! - `placement`: where replicas go
 //! - `fetch_session`, `waiting`: what clients fetch again and again; requests that are answered later
 //! - `group/`: consumer groups
 //! - `api/`: one file an API
@@ -27,6 +28,7 @@ mod host;
 mod listen;
 mod log;
 mod names;
+mod placement;
 mod sequences;
 mod settings;
 mod state;

@@ -14,6 +14,8 @@ pub(crate) struct Topic {
     pub(crate) partitions: Vec<Partition>,
     /// By Kafka's names.
     pub(crate) settings: BTreeMap<String, String>,
+    /// What the brokers have in the stead of those that it does not set.
+    pub(crate) inherited: Arc<BTreeMap<String, String>>,
 }
 
 /// One partition: its log, which all replicas share, and who leads it.
@@ -71,6 +73,27 @@ impl Partition {
     }
 }
 
+impl Topic {
+    /// Drops what is more than `retention.bytes` allows for each partition; how many bytes that were.
+    pub(crate) fn keep_within_bytes(&mut self) -> usize {
+        let limit = if self.is_deleted_from() { self.number("retention.bytes") } else { -1 };
+        match usize::try_from(limit) {
+            Ok(limit) => self.partitions.iter_mut().map(|partition| partition.log.keep_newest(limit)).sum(),
+            Err(_) => 0,
+        }
+    }
+
+    /// Drops what is older than `retention.ms` allows; how many bytes that were.
+    pub(crate) fn keep_within_time(&mut self, now: i64) -> usize {
+        let limit = if self.is_deleted_from() { self.number("retention.ms") } else { -1 };
+        if limit < 0 {
+            return 0;
+        }
+        let since = now.saturating_sub(limit);
+        self.partitions.iter_mut().map(|partition| partition.log.keep_since(since)).sum()
+    }
+}
+
 /// All topics, by name and by id.
 #[derive(Debug, Default)]
 pub(crate) struct Topics {
@@ -82,6 +105,8 @@ pub(crate) struct Topics {
     pub(crate) changes: Changes<Arc<str>>,
     /// and partitions, of topics that are as they were otherwise.
     pub(crate) changed_partitions: Changes<(Arc<str>, usize)>,
+    /// What topics have from the brokers.
+    inherited: Arc<BTreeMap<String, String>>,
 }
 
 impl Topics {
@@ -128,15 +153,22 @@ impl Topics {
     ) -> TopicId {
         self.made += 1;
         let id = nth_id(self.made);
-        self.restore(Topic { name, id, partitions, settings });
+        self.restore(Topic { name, id, partitions, settings, inherited: Arc::default() });
         id
     }
 
     /// A topic that has been before.
-    pub(crate) fn restore(&mut self, topic: Topic) {
+    pub(crate) fn restore(&mut self, mut topic: Topic) {
         self.changes.add(|| Arc::clone(&topic.name));
+        topic.inherited = Arc::clone(&self.inherited);
         self.names.insert(topic.id, Arc::clone(&topic.name));
         self.by_name.insert(Arc::clone(&topic.name), topic);
+    }
+
+    /// The brokers' settings have changed.
+    pub(crate) fn inherit(&mut self, values: BTreeMap<String, String>) {
+        self.inherited = Arc::new(values);
+        self.by_name.values_mut().for_each(|topic| topic.inherited = Arc::clone(&self.inherited));
     }
 
     pub(crate) fn remove(&mut self, name: &str) -> Option<Topic> {

@@ -162,6 +162,17 @@ apis! {
     list_groups ListGroupsRequest 0..=5;
     describe_groups DescribeGroupsRequest 0..=6;
     delete_groups DeleteGroupsRequest 0..=2;
+    create_topics CreateTopicsRequest 2..=7;
+    delete_topics DeleteTopicsRequest 1..=6;
+    create_partitions CreatePartitionsRequest 0..=3;
+    delete_records DeleteRecordsRequest 0..=2;
+    offset_for_leader_epoch OffsetForLeaderEpochRequest 2..=4;
+    describe_configs DescribeConfigsRequest 1..=4;
+    incremental_alter_configs IncrementalAlterConfigsRequest 0..=1;
+    list_config_resources ListConfigResourcesRequest 0..=1;
+    describe_cluster DescribeClusterRequest 0..=2;
+    describe_topic_partitions DescribeTopicPartitionsRequest 0..=0;
+    elect_leaders ElectLeadersRequest 0..=2;
 }
 
 fn reply<R: Served>(request: &Request, outcome: Outcome<R::Answer>) -> Result<Reply, String> {

@@ -3,7 +3,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    embedded::topic::{Partition, Topic},
+    embedded::{
+        config::Configs,
+        topic::{Partition, Topic},
+    },
     model::TopicId,
 };
 
@@ -16,6 +19,8 @@ pub(crate) enum Entry {
         topics_made: u64,
         last_producer_id: i64,
     },
+    /// What has been changed of the brokers' and groups' settings.
+    Configs(Configs),
     /// All of a topic but its records. A name has one topic.
     Topic(TopicEntry),
     TopicDeleted {

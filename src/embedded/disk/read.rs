@@ -10,7 +10,10 @@ use super::{
     journal,
     segments::Segments,
 };
-use crate::{batch::Batch, embedded::group::Committed};
+use crate::{
+    batch::Batch,
+    embedded::{config::Configs, group::Committed},
+};
 
 pub(super) const JOURNAL: &str = "journal";
 pub(super) const TOPICS: &str = "topics";
@@ -21,6 +24,7 @@ pub(crate) struct Kept {
     pub(crate) topics_made: u64,
     pub(crate) last_producer_id: i64,
     pub(crate) topics: Vec<KeptTopic>,
+    pub(crate) configs: Configs,
     /// By group, topic and partition.
     pub(crate) committed: BTreeMap<(String, String, i32), Committed>,
 }
@@ -77,6 +81,7 @@ pub(super) fn read(dir: &Path) -> Result<Found, DataError> {
             Entry::Topic(topic) => {
                 topics.insert(topic.id, topic);
             }
+            Entry::Configs(configs) => found.kept.configs = configs,
             Entry::TopicDeleted { id } => {
                 topics.remove(&id);
                 deleted.insert(id);

@@ -15,13 +15,15 @@ impl State {
     /// What was kept is there again. For a state that has no topics yet.
     pub(crate) fn restore(&mut self, kept: Kept) {
         (self.topics.made, self.last_producer_id) = (kept.topics_made, kept.last_producer_id);
+        self.configs = kept.configs;
+        self.brokers_reconfigured();
         for KeptTopic { entry, partitions } in kept.topics {
             let partitions = entry.partitions.into_iter().zip(partitions).zip(0..);
             let partitions = partitions.map(|((entry, kept), index)| self.restored(entry, kept, index));
             let partitions: Vec<Partition> = partitions.collect();
             self.bytes += partitions.iter().map(|partition| partition.log.bytes()).sum::<usize>();
             let (name, id) = (Arc::from(entry.name), entry.id.0);
-            self.topics.restore(Topic { name, id, partitions, settings: entry.settings });
+            self.topics.restore(Topic { name, id, partitions, settings: entry.settings, inherited: Arc::default() });
         }
         for ((group, topic, partition), committed) in kept.committed {
             let delay = Duration::from_millis(self.settings.initial_rebalance_delay_ms);

@@ -16,6 +16,7 @@ use super::{
     segments::Segments,
 };
 use crate::embedded::{
+    config::Configs,
     group::{Committed, Group},
     state::State,
     topic::Topic,
@@ -37,6 +38,7 @@ pub(crate) struct Disk {
     topics: BTreeMap<Arc<str>, TopicEntry>,
     /// Topics made and the last producer id, likewise.
     numbers: (u64, i64),
+    configs: Configs,
     /// Where logs start, likewise; 0 where there is none.
     starts: BTreeMap<(Id, usize), i64>,
     segments: BTreeMap<(Id, usize), Segments>,
@@ -76,6 +78,7 @@ impl Disk {
             compacted: 0,
             topics: BTreeMap::new(),
             numbers: (0, 0),
+            configs: Configs::default(),
             starts: BTreeMap::new(),
             segments: found.segments,
             offsets: BTreeMap::new(),
@@ -111,6 +114,10 @@ impl Disk {
     fn write(&mut self, state: &mut State) -> io::Result<()> {
         // Before the topics: an id must not be given twice.
         self.write_numbers(state)?;
+        if state.configs != self.configs {
+            self.enter(&Entry::Configs(state.configs.clone()))?;
+            self.configs = state.configs.clone();
+        }
         while let Some(name) = state.topics.changes.first() {
             self.write_topic(state, &name)?;
             state.topics.changes.pop();
@@ -246,6 +253,7 @@ impl Disk {
     fn compact(&mut self, state: &State) -> io::Result<()> {
         let mut bytes = journal::HEADER.to_vec();
         journal::write(&numbers_of(state), &mut bytes);
+        journal::write(&Entry::Configs(state.configs.clone()), &mut bytes);
         let mut topics = BTreeMap::new();
         let mut starts = BTreeMap::new();
         for topic in state.topics.iter() {
@@ -275,7 +283,7 @@ impl Disk {
         self.compacted = bytes.len() as u64;
         self.journal = AppendFile::at(self.dir.join(JOURNAL), self.compacted);
         (self.topics, self.starts, self.offsets) = (topics, starts, offsets);
-        self.numbers = (state.topics.made, state.last_producer_id);
+        (self.numbers, self.configs) = ((state.topics.made, state.last_producer_id), state.configs.clone());
         sync_dir(&self.dir)
     }
 
