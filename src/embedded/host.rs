@@ -86,9 +86,7 @@ impl Host {
     pub(crate) fn kept_in(dir: &Path, settings: Settings) -> Result<Arc<Host>, DataError> {
         let (mut disk, kept) = Disk::open(dir)?;
         let mut state = State::new(settings, kept, Instant::now());
-        state.topics.changes.note();
-        state.topics.changed_partitions.note();
-        state.groups.changes.note();
+        state.note_changes();
         state.keep_within_retention();
         disk.begin(&mut state)?;
         Ok(Self::over(state, Some(disk)))

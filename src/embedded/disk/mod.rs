@@ -30,6 +30,9 @@ mod restore;
 mod segments;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use changes::Changes;
 pub use error::DataError;
 pub(crate) use read::Kept;

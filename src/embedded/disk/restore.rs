@@ -31,6 +31,13 @@ impl State {
         }
     }
 
+    /// Notes from now on what may differ from a directory.
+    pub(crate) fn note_changes(&mut self) {
+        self.topics.changes.note();
+        self.topics.changed_partitions.note();
+        self.groups.changes.note();
+    }
+
     fn restored(&self, entry: PartitionEntry, kept: KeptPartition, index: u32) -> Partition {
         // There may be fewer brokers now.
         let mut replicas = entry.replicas;
