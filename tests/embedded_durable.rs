@@ -13,7 +13,8 @@ use std::{
 };
 
 use milena::{Kafka, NewTopic, Properties, TopicPartition};
-use support::{Numbers, eventually, read_log, unique};
+use support::{Numbers, read_log, unique};
+use tokio::time::timeout;
 
 const TOPIC: &str = "numbers";
 const PARTITIONS: u32 = 4;
@@ -96,6 +97,22 @@ impl Broker {
         assert!(status.success());
     }
 
+    /// Waits for a line of stderr with these words.
+    async fn until_told(&mut self, words: &'static str) {
+        let stderr = self.process.stderr.take().unwrap();
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut stderr = BufReader::new(stderr);
+            let mut line = String::new();
+            while !line.contains(words) {
+                line.clear();
+                assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended without {words:?}");
+            }
+            // It tells one thing at a time, so nothing more has been read.
+            stderr.into_inner()
+        });
+        self.process.stderr = Some(timeout(SOON, reading).await.expect("it is told in time").unwrap());
+    }
+
     /// What it wrote there until it ended.
     fn stderr(&mut self) -> String {
         let mut text = String::new();
@@ -134,7 +151,9 @@ async fn what_was_acknowledged_is_there_after_kill_9() {
     let mut sent = numbers(&kafka).await;
     let at = TopicPartition::new(TOPIC, 2);
     sent.send(4_900).await;
-    kafka.admin().alter_group_offsets("readers", [(at.clone(), 1_000)]).await.unwrap();
+    for (_, committed) in kafka.admin().alter_group_offsets("readers", [(at.clone(), 1_000)]).await {
+        committed.unwrap();
+    }
     sent.send(100).await;
     broker.kill();
     for _ in 0..2 {
@@ -257,23 +276,19 @@ async fn a_topic_made_anew_has_none_of_the_old_records() {
 async fn what_cannot_be_written_is_not_acknowledged_until_it_can_be() {
     let dir = Scratch::new();
     let limited = ["sh", "-c", "trap '' XFSZ; ulimit -S -f 100; exec \"$@\"", "sh"].map(str::to_owned);
-    let broker = Broker::run(&[&limited[..], &command(&dir.0, "127.0.0.1:0")].concat());
+    let mut broker = Broker::run(&[&limited[..], &command(&dir.0, "127.0.0.1:0")].concat());
     let kafka = broker.kafka().await;
     let mut sent = numbers(&kafka).await;
     // 51,200 bytes fit into each partition's file; the batches of 40,000 records do not.
     sent.enqueue(40_000).await;
-    let full = eventually(SOON, "the broker says that it cannot write", async || {
-        let full = dir.segments().iter().any(|path| fs::metadata(path).unwrap().len() > 40_000);
-        full.then_some(())
-    });
-    full.await;
+    broker.until_told("cannot write").await;
     let status =
         Command::new("prlimit").args(["--fsize=unlimited", "--pid", &broker.process.id().to_string()]).status();
     assert!(status.unwrap().success());
     sent.settle_acknowledged().await;
     sent.check(&broker.address).await;
-    let stderr = broker.kill();
-    assert!(stderr.contains("cannot write") && stderr.contains("can be written again"), "{stderr}");
+    broker.until_told("can be written again").await;
+    broker.kill();
     let broker = Broker::start(&dir, "127.0.0.1:0");
     sent.check(&broker.address).await;
     assert_eq!(count(&broker).await, 40_000);
