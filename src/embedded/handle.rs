@@ -1,4 +1,4 @@
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::net::{TcpListener, lookup_host};
 
@@ -8,6 +8,7 @@ use super::{
     listen::{self, Within},
     names,
     settings::Settings,
+    state::Door,
 };
 use crate::wire::{Address, Dial};
 
@@ -18,7 +19,7 @@ use crate::wire::{Address, Dial};
 /// those that [`kafka`](Embedded::kafka) gives.
 #[derive(Debug, Clone)]
 pub struct Embedded {
-    host: Arc<Host>,
+    pub(super) host: Arc<Host>,
 }
 
 /// An embedded cluster to be configured and started.
@@ -108,6 +109,33 @@ impl Embedded {
         self.host.close()
     }
 
+    /// Another free port on which a broker listens: to clients that come here it is to be found, as they are told, where
+    /// [`advertise_proxy`](Embedded::advertise_proxy) says. For the tests of this crate, which put a proxy between.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, and if there is no such broker.
+    #[doc(hidden)]
+    pub async fn listen_for_proxy(&self, id: i32) -> io::Result<SocketAddr> {
+        assert!(self.host.life(id).is_some(), "there is no broker {id}");
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        tokio::spawn(listen::listen(Arc::downgrade(&self.host), id, Door::Proxied, listener, address));
+        Ok(address)
+    }
+
+    /// Where the proxy before a broker listens.
+    #[doc(hidden)]
+    pub fn advertise_proxy(&self, id: i32, proxy: SocketAddr) {
+        self.host.with(|state| {
+            if let Some(broker) = state.brokers.get_mut(&id) {
+                broker.proxied = Some(Address::new(proxy.ip().to_string(), proxy.port()));
+            }
+        });
+    }
+
     /// Stops a broker: its connections end, new ones are refused, and other replicas lead its partitions.
     pub fn stop_broker(&self, id: i32) {
         self.host.set_running(id, false);
@@ -173,6 +201,12 @@ impl EmbeddedBuilder {
         self
     }
 
+    /// The shortest session time-out that a member of a group may have, as `group.min.session.timeout.ms`. Default: 6 s.
+    pub fn min_session_timeout(mut self, shortest: Duration) -> Self {
+        self.settings.session_timeouts_ms.0 = i32::try_from(shortest.as_millis()).unwrap_or(i32::MAX);
+        self
+    }
+
     /// Starts it.
     ///
     /// # Errors
@@ -204,7 +238,7 @@ impl EmbeddedBuilder {
                     broker.tcp = Some(Address::new(address.ip().to_string(), address.port()));
                 }
             });
-            tokio::spawn(listen::listen(Arc::downgrade(&embedded.host), id, listener, address));
+            tokio::spawn(listen::listen(Arc::downgrade(&embedded.host), id, Door::Tcp, listener, address));
         }
         Ok(embedded)
     }

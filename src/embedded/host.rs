@@ -41,6 +41,8 @@ struct Inner {
     /// Where it is kept over a restart.
     disk: Option<Disk>,
     waiters: HashMap<Ticket, oneshot::Sender<Answer>>,
+    /// The directory has been let go of: nothing more is served.
+    is_closed: bool,
     /// When the clock's task looks again.
     wake: Option<Instant>,
 }
@@ -94,7 +96,7 @@ impl Host {
 
     fn over(state: State, disk: Option<Disk>) -> Arc<Host> {
         let lives = state.brokers.keys().map(|id| (*id, watch::Sender::new(true))).collect();
-        let inner = Inner { state, disk, waiters: HashMap::new(), wake: None };
+        let inner = Inner { state, disk, waiters: HashMap::new(), is_closed: false, wake: None };
         Arc::new(Host { inner: Mutex::new(inner), sooner: Notify::new(), lives })
     }
 
@@ -106,6 +108,9 @@ impl Host {
     /// Serves a request. `Err` if it cannot be read.
     pub(crate) fn serve(self: &Arc<Self>, caller: &Caller, request: &Request) -> Result<Response, String> {
         let mut inner = self.inner.lock();
+        if inner.is_closed {
+            return Err("the broker has gone".to_owned());
+        }
         let is_write = disk::is_write(request);
         if is_write && !inner.keep() {
             return refused(request);
@@ -146,7 +151,10 @@ impl Host {
     /// Lets the cluster end: its brokers stop, and the directory is synced and let go of.
     pub(crate) fn close(&self) -> io::Result<()> {
         self.lives.keys().for_each(|broker| self.set_running(*broker, false));
-        let disk = self.inner.lock().disk.take();
+        let mut inner = self.inner.lock();
+        inner.is_closed = true;
+        let disk = inner.disk.take();
+        drop(inner);
         disk.map_or(Ok(()), |mut disk| disk.sync())
     }
 

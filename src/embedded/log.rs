@@ -86,6 +86,11 @@ impl Log {
         self.cut_to.set(i64::MAX);
     }
 
+    /// What it holds.
+    pub(crate) fn batches(&self) -> impl Iterator<Item = &Batch> {
+        self.batches.iter()
+    }
+
     /// At least one batch, and as many bytes from `offset` on as `max` allows, the last batch cut off where it ends, as a
     /// broker reads its files. Empty at the end. With `whole_first` the first batch is whole whatever `max` is.
     pub(crate) fn read(&self, offset: i64, max: usize, whole_first: bool) -> Bytes {
@@ -143,8 +148,19 @@ impl Log {
         found.filter(|found| found.offset >= self.start).collect()
     }
 
+    /// A leader takes over, under this epoch: what it will write stands behind what there is.
+    pub(crate) fn begin_epoch(&mut self, epoch: i32) {
+        // As Kafka: one that wrote nothing is forgotten.
+        self.epochs.retain(|(known, start)| *known < epoch && *start < self.end);
+        self.epochs.push((epoch, self.end));
+    }
+
     /// The largest epoch up to `epoch` that has written, and where the next one begins (KIP-320).
     pub(crate) fn end_of_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
+        // One that nobody has led under yet is not known.
+        if self.epochs.last().is_none_or(|(latest, _)| *latest < epoch) {
+            return None;
+        }
         let next = self.epochs.partition_point(|(known, _)| *known <= epoch);
         let (found, _) = self.epochs[..next].last()?;
         Some((*found, self.epochs.get(next).map_or(self.end, |(_, start)| *start)))

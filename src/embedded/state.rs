@@ -7,16 +7,22 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
+    api::Caller,
     clock::Clock,
     config::Configs,
     disk::Kept,
+    fault::{Fate, Faults},
     fetch_session::Sessions,
     group::{Coordinators, Groups},
+    received,
     settings::Settings,
     topic::{Partition, Topics},
     waiting::Waiting,
 };
-use crate::{model::TopicId, wire::Address};
+use crate::{
+    model::TopicId,
+    wire::{Address, serve::Request},
+};
 
 /// As `log.retention.check.interval.ms`.
 const RETENTION_CHECK_INTERVAL: Duration = Duration::from_secs(300);
@@ -34,6 +40,10 @@ pub(crate) struct State {
     pub(crate) configs: Configs,
     pub(crate) sessions: Sessions,
     pub(crate) waiting: Waiting,
+    /// What is to happen to requests.
+    pub(crate) faults: Faults,
+    /// What was asked.
+    pub(crate) received: received::Log,
     pub(crate) groups: Groups,
     pub(crate) coordinators: Coordinators,
     pub(crate) random: fastrand::Rng,
@@ -55,6 +65,8 @@ pub(crate) struct BrokerState {
     pub(crate) memory: Address,
     /// Where it listens on TCP, if it does.
     pub(crate) tcp: Option<Address>,
+    /// Where a proxy listens for those who come to it through one.
+    pub(crate) proxied: Option<Address>,
 }
 
 /// Through which door a client came: it is told addresses that it can reach.
@@ -62,6 +74,8 @@ pub(crate) struct BrokerState {
 pub(crate) enum Door {
     Memory,
     Tcp,
+    /// Through a proxy, which stands before a TCP listener of its own.
+    Proxied,
 }
 
 impl State {
@@ -73,6 +87,7 @@ impl State {
                 rack: Some(Arc::from(format!("rack{id}"))),
                 memory: Address::new(format!("embedded-{id}"), 9092),
                 tcp: None,
+                proxied: None,
             };
             (i32::from(id), broker)
         };
@@ -83,6 +98,8 @@ impl State {
             configs: Configs::default(),
             sessions: Sessions::default(),
             waiting: Waiting::default(),
+            faults: Faults::default(),
+            received: received::Log::default(),
             groups: Groups::default(),
             coordinators: Coordinators::new((1..=settings.brokers).map(i32::from).collect()),
             random: fastrand::Rng::with_seed(settings.seed),
@@ -106,6 +123,7 @@ impl State {
         match door {
             Door::Memory => Some(&broker.memory),
             Door::Tcp => broker.tcp.as_ref(),
+            Door::Proxied => broker.proxied.as_ref(),
         }
     }
 
@@ -152,7 +170,7 @@ impl State {
         self.topics.insert(name, partitions, settings)
     }
 
-    /// A topic goes, and its records with it.
+    /// A topic goes, and its records with it, and what groups have committed of it.
     pub(crate) fn delete_topic(&mut self, name: &str) {
         if let Some(topic) = self.topics.remove(name) {
             self.bytes -= topic.partitions.iter().map(|partition| partition.log.bytes()).sum::<usize>();
@@ -172,6 +190,20 @@ impl State {
         let ids: Vec<i32> = self.brokers.keys().copied().collect();
         let at = |n: u32| ids[(partition as usize + n as usize) % ids.len()];
         (0..u32::from(replication)).map(at).collect()
+    }
+
+    /// A request comes: it is noted, and meets what a test wants to happen to it.
+    pub(crate) fn receive(&mut self, caller: &Caller, request: &Request) -> Fate {
+        let Some(received) = received::read(self, caller, request) else { return Fate::default() };
+        let fate = match self.faults.is_empty() {
+            true => Fate::default(),
+            false => {
+                let session = received::of_session(self, request);
+                self.faults.befall(&received, &session)
+            }
+        };
+        self.received.push(received);
+        fate
     }
 
     pub(crate) fn new_producer_id(&mut self) -> i64 {

@@ -43,6 +43,7 @@ impl Partition {
         };
         partition.elect(is_running);
         partition.leader_epoch = 0;
+        partition.log.begin_epoch(0);
         partition
     }
 
@@ -58,8 +59,21 @@ impl Partition {
     pub(crate) fn lead_by(&mut self, broker: i32) {
         if self.leader != broker {
             self.leader = broker;
-            self.leader_epoch += 1;
+            self.next_epoch();
         }
+    }
+
+    /// The leader leads under the next epoch.
+    pub(crate) fn next_epoch(&mut self) {
+        self.leader_epoch += 1;
+        self.log.begin_epoch(self.leader_epoch);
+    }
+
+    /// Records at `offset` and behind it are lost, and what was known of their producers.
+    pub(crate) fn truncate(&mut self, offset: i64) {
+        self.log.truncate(offset);
+        self.sequences = Sequences::default();
+        self.log.batches().for_each(|batch| self.sequences.written(batch, batch.base_offset()));
     }
 
     /// Whether `broker` may answer for it, asked by a client that knows it under `epoch` (−1 for unknown; KIP-320).

@@ -27,6 +27,7 @@ pub(crate) use kafka_wire::{
     ApiVersionsRequest, ApiVersionsResponse, InitProducerIdResponse, ListOffsetsResponse, ProduceRequest,
     api_versions_response, list_offsets_response, produce_request,
 };
+/// For its admins.
 #[cfg(feature = "embedded")]
 pub(crate) use kafka_wire::{
     CreatePartitionsResponse, CreateTopicsResponse, DeleteRecordsResponse, DeleteTopicsResponse,

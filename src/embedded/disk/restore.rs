@@ -47,13 +47,14 @@ impl State {
         }
         let mut partition = Partition::new(replicas, |id| self.is_running(id));
         let written = kept.batches.iter().map(|batch| batch.leader_epoch()).max();
-        // As after each election: the brokers were away.
-        partition.leader_epoch = entry.leader_epoch.max(written.unwrap_or(-1)).saturating_add(1);
+        partition.leader_epoch = entry.leader_epoch.max(written.unwrap_or(-1)).min(i32::MAX - 1);
         partition.log = Log::starting_at(kept.log_start);
         for batch in kept.batches {
             partition.sequences.written(&batch, batch.base_offset());
             partition.log.append(batch);
         }
+        // As after each election: the brokers were away.
+        partition.next_epoch();
         partition
     }
 }
