@@ -126,6 +126,8 @@ impl Host {
             }
         });
         let is_kept = self.settle(&mut inner, caller.now);
+        // What is pending takes the lock when it is dropped.
+        drop(inner);
         match response {
             Ok(_) if is_write && !is_kept => refused(request),
             response => response,

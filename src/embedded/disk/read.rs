@@ -123,21 +123,17 @@ fn read_partition(
     index: usize,
     start: i64,
 ) -> Result<KeptPartition, DataError> {
-    let read = Segments::read(partition_dir(topics, id, index))?;
+    let read = Segments::read(partition_dir(topics, id, index), start)?;
     let dir = read.segments.dir().display();
     if read.torn > 0 {
         tracing::warn!("{dir}: the last {} bytes, a batch that was cut off, are dropped", read.torn);
         found.torn.push((id, index));
     }
-    // What stands behind the last gap is kept: what stands before it was dropped, and the entry that says so is lost.
+    // As Kafka does: the entry that says so may be lost in a power cut.
     let mut log_start = start;
-    let pairs = read.batches.windows(2).map(|pair| (pair[0].next_offset(), pair[1].base_offset()));
-    let first = read.batches.first().map(|first| (start, first.base_offset()));
-    for (end, base) in first.into_iter().chain(pairs) {
-        if base > end && base > log_start {
-            tracing::warn!("{dir}: no records between offsets {end} and {base}; the log starts at {base}");
-            log_start = base;
-        }
+    if let Some(first) = read.batches.first().map(Batch::base_offset).filter(|first| *first > start) {
+        tracing::warn!("{dir}: no records between offsets {start} and {first}; the log starts at {first}");
+        log_start = first;
     }
     let is_kept = |batch: &Batch| batch.last_offset() >= log_start;
     let batches = read.batches.into_iter().filter(is_kept).collect();

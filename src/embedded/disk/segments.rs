@@ -131,8 +131,8 @@ impl Segments {
         Ok(())
     }
 
-    /// What the files in `dir` hold, which may not be there. Nothing is changed.
-    pub(super) fn read(dir: PathBuf) -> Result<Read, DataError> {
+    /// What the files in `dir` hold, which may not be there, of a log that starts at this offset. Nothing is changed.
+    pub(super) fn read(dir: PathBuf, start: i64) -> Result<Read, DataError> {
         let mut bases = Vec::new();
         match fs::read_dir(&dir) {
             Ok(files) => {
@@ -157,6 +157,11 @@ impl Segments {
             let length = bytes.len();
             if base < read.segments.end {
                 let why = format!("it begins at offset {base}, and the file before it holds that already");
+                return Err(DataError::broken(&path, 0, why));
+            }
+            // What is missing before the log's start was dropped, at a time when it could not be written.
+            if base > read.segments.end && base > start && !read.batches.is_empty() {
+                let why = format!("it begins at offset {base}, where {} comes", read.segments.end);
                 return Err(DataError::broken(&path, 0, why));
             }
             let (end, whole) = read_batches(&path, bytes, base, newest == Some(base), &mut read.batches)?;

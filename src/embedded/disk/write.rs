@@ -140,7 +140,10 @@ impl Disk {
         }
         if self.journal.length() > self.compacted + JOURNAL_GROWTH {
             // It can go on without.
-            self.compact(state).unwrap_or_else(|error| tracing::warn!("{}: {error}", self.dir.display()));
+            if let Err(error) = self.compact(state) {
+                tracing::warn!("{}: cannot write the journal anew: {error}", self.dir.display());
+                self.compacted = self.journal.length();
+            }
         }
         Ok(())
     }
@@ -175,6 +178,12 @@ impl Disk {
     fn write_partition(&mut self, topic: &Topic, index: usize) -> io::Result<()> {
         let Some(partition) = topic.partitions.get(index) else { return Ok(()) };
         let (at, log) = ((Id(topic.id), index), &partition.log);
+        let start = log.start();
+        // Before the records: where some are missing between those that are written, this says why.
+        if self.starts.get(&at).copied().unwrap_or(0) != start {
+            self.enter(&Entry::LogStart { id: at.0, partition: index as i32, offset: start })?;
+            self.starts.insert(at, start);
+        }
         let dir = || partition_dir(&self.dir.join(TOPICS), at.0, index);
         let segments = self.segments.entry(at).or_insert_with(|| Segments::new(dir()));
         if log.cut_to() < segments.end() {
@@ -183,15 +192,10 @@ impl Disk {
         log.cut_is_known();
         let was_open = segments.is_open();
         log.batches_from(segments.end()).try_for_each(|batch| segments.append(batch))?;
+        segments.drop_before(start)?;
         if !was_open && segments.is_open() {
             self.open.push_back(at);
         }
-        let start = log.start();
-        if self.starts.get(&at).copied().unwrap_or(0) != start {
-            self.enter(&Entry::LogStart { id: at.0, partition: index as i32, offset: start })?;
-            self.starts.insert(at, start);
-        }
-        self.segments.get_mut(&at).map_or(Ok(()), |segments| segments.drop_before(start))?;
         while self.open.len() > MAX_OPEN {
             let oldest = self.open.pop_front().and_then(|at| self.segments.get_mut(&at));
             oldest.into_iter().for_each(Segments::close);

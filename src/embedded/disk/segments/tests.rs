@@ -1,18 +1,18 @@
 use super::*;
 use crate::batch::{Appended, BatchBuilder, Compression};
 
-/// A directory that is there until it is dropped.
-struct Scratch(PathBuf);
+/// A directory that is there until it is dropped, and where its log starts.
+struct Scratch(PathBuf, i64);
 
 impl Scratch {
     fn new(name: &str) -> Scratch {
         let dir = std::env::temp_dir().join(format!("milena-segments-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&dir);
-        Scratch(dir)
+        Scratch(dir, 0)
     }
 
     fn read(&self) -> Result<Read, DataError> {
-        Segments::read(self.0.clone())
+        Segments::read(self.0.clone(), self.1)
     }
 
     /// The files' names, in their order.
@@ -99,12 +99,15 @@ fn a_flipped_bit_is_an_error_at_its_batch_or_cuts_the_last_one_off() {
 }
 
 #[test]
-fn a_torn_file_before_the_last_is_an_error() {
-    let dir = Scratch::new("middle");
+fn a_gap_or_a_torn_file_before_the_last_is_an_error() {
+    let mut dir = Scratch::new("middle");
     let (path, bytes, edges) = three(&dir);
     let mut segments = dir.read().unwrap().segments;
     segments.append(&batch(10, 3)).unwrap();
     assert_eq!(dir.files().len(), 2, "a gap begins a file");
+    let error = dir.read().unwrap_err().to_string();
+    assert!(error.ends_with("it begins at offset 10, where 6 comes"), "{error}");
+    dir.1 = 10;
     assert_eq!(dir.read().unwrap().batches.len(), 4);
     fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
     let error = dir.read().unwrap_err().to_string();
