@@ -20,9 +20,19 @@ class Checks:
             check()
             print(f"ok {name}", flush=True)
         except Exception as error:
-            self.failed += 1
-            traceback.print_exc()
-            print(f"FAILED {name}: {type(error).__name__}: {error}", flush=True)
+            self.fail(name, error)
+
+    async def run_async(self, name, check):
+        try:
+            await check
+            print(f"ok {name}", flush=True)
+        except Exception as error:
+            self.fail(name, error)
+
+    def fail(self, name, error):
+        self.failed += 1
+        traceback.print_exc()
+        print(f"FAILED {name}: {type(error).__name__}: {error}", flush=True)
 
     def end(self):
         sys.exit(1 if self.failed else 0)
