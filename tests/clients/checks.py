@@ -1,5 +1,6 @@
 """What every Python client here is asked to do, and how it tells of it: a line "ok NAME" or "FAILED NAME: why" a check."""
 
+import os
 import sys
 import time
 import traceback
@@ -7,6 +8,8 @@ import traceback
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 # Time for whatever a check waits for.
 PATIENCE_S = 30
+# Where alice, whose password is alice-secret, is let in by PLAIN and SCRAM.
+SASL = os.environ.get("CLIENTS_SASL", "")
 
 
 class Checks:
