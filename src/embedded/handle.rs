@@ -13,7 +13,8 @@ use crate::wire::{Address, Dial};
 /// A Kafka cluster within this process, for development and tests.
 ///
 /// It speaks Kafka's protocol as the brokers of Kafka 4.3 do, to clients within the process, and on TCP to any Kafka client.
-/// It keeps records in memory, up to a limit, and drops the oldest then. It ends when the last handle on it is dropped: this, and
+/// It keeps records in memory, up to a limit, and drops the oldest then. `retention.bytes` and `retention.ms` of topics are honoured
+/// batch by batch; topics may have `cleanup.policy=compact`, but nothing is compacted. It ends when the last handle on it is dropped: this, and
 /// those that [`kafka`](Embedded::kafka) gives.
 #[derive(Debug, Clone)]
 pub struct Embedded {
@@ -137,6 +138,13 @@ impl EmbeddedBuilder {
     /// Partitions of topics that come to be so, as `num.partitions`. Default: 1.
     pub fn default_partitions(mut self, count: u32) -> Self {
         self.settings.default_partitions = count.max(1);
+        self
+    }
+
+    /// Someone who may connect on TCP, by PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 (`security.protocol=SASL_PLAINTEXT`). Default:
+    /// anyone may. Clients within the process may always.
+    pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Self {
+        self.settings.users.add(name.into(), password.into());
         self
     }
 

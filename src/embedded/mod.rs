@@ -13,6 +13,7 @@
 //! - `api/`: one file an API
 //! - `host`: the state and what waits for it, connections and the clock
 //! - `connection`, `listen`: requests and answers on a stream; where streams come from
+//! - `sasl`, `scram`: who may connect on TCP
 //! - `clock`: the time of day
 
 mod api;
@@ -27,6 +28,8 @@ mod listen;
 mod log;
 mod names;
 mod placement;
+mod sasl;
+mod scram;
 mod sequences;
 mod settings;
 mod state;

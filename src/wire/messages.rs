@@ -47,6 +47,11 @@ pub(crate) use kafka_wire::{
     incremental_alter_configs_response, list_config_resources_response, offset_for_leader_epoch_response,
 };
 
+#[cfg(feature = "embedded")]
+pub(crate) use kafka_wire::{
+    SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse,
+};
+
 use crate::model::TopicId;
 
 /// `message!(Type { field: value, … })`: a message with these fields set and the schema's defaults elsewhere.
