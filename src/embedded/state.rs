@@ -148,10 +148,11 @@ impl State {
         self.topics.insert(name, partitions, settings)
     }
 
-    /// A topic goes, and its records with it.
+    /// A topic goes, and its records with it, and what groups have committed of it.
     pub(crate) fn delete_topic(&mut self, name: &str) {
         if let Some(topic) = self.topics.remove(name) {
             self.bytes -= topic.partitions.iter().map(|partition| partition.log.bytes()).sum::<usize>();
+            self.groups.forget_topic(name);
             self.is_news = true;
         }
     }
