@@ -11,6 +11,7 @@ use super::{
     api::{self, Caller},
     fault::Fault,
     host::{Host, Response},
+    sasl::{Sasl, Step, Users},
     state::Door,
 };
 use crate::wire::{
@@ -50,14 +51,14 @@ pub(crate) async fn serve(client: Client, socket: Box<dyn Socket>, mut life: wat
     }
 }
 
-async fn read_frame(socket: &mut Box<dyn Socket>) -> io::Result<Option<Bytes>> {
+async fn read_frame(socket: &mut Box<dyn Socket>, max: usize) -> io::Result<Option<Bytes>> {
     let length = match socket.read_i32().await {
         Ok(length) => length,
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         Err(error) => return Err(error),
     };
-    let length = usize::try_from(length).ok().filter(|length| *length <= MAX_FRAME);
-    let length = length.ok_or_else(|| malformed(format!("a frame may measure up to {MAX_FRAME} bytes")))?;
+    let length = usize::try_from(length).ok().filter(|length| *length <= max);
+    let length = length.ok_or_else(|| malformed(format!("a frame may measure up to {max} bytes")))?;
     let mut frame = BytesMut::new();
     while frame.len() < length {
         let missing = length - frame.len();
@@ -72,8 +73,25 @@ async fn read_frame(socket: &mut Box<dyn Socket>) -> io::Result<Option<Bytes>> {
 
 impl Client {
     async fn serve(&self, mut socket: Box<dyn Socket>) -> io::Result<()> {
-        while let Some(frame) = read_frame(&mut socket).await? {
-            let request = Request::read(frame).map_err(malformed)?;
+        let users = match self.door {
+            Door::Tcp | Door::Proxied => self.host.with(|state| state.settings.users.clone()),
+            Door::Memory => Users::default(),
+        };
+        let mut sasl = Sasl::new(users);
+        while let Some(frame) = read_frame(&mut socket, sasl.max_frame(MAX_FRAME)).await? {
+            let request = match sasl.take(frame).map_err(malformed)? {
+                Step::Serve(request) => request,
+                Step::Answer(answer) => {
+                    socket.write_all(&answer).await?;
+                    socket.flush().await?;
+                    continue;
+                }
+                Step::Refuse(answer, why) => {
+                    socket.write_all(&answer).await?;
+                    socket.shutdown().await?;
+                    return Err(malformed(why));
+                }
+            };
             let Some(answer) = self.answer(&request, &mut socket).await? else { continue };
             socket.write_all(&answer).await?;
             socket.flush().await?;

@@ -15,7 +15,8 @@ use crate::wire::{Address, Dial};
 /// A Kafka cluster within this process, for development and tests.
 ///
 /// It speaks Kafka's protocol as the brokers of Kafka 4.3 do, to clients within the process, and on TCP to any Kafka client.
-/// It keeps records in memory, up to a limit, and drops the oldest then. It ends when the last handle on it is dropped: this, and
+/// It keeps records in memory, up to a limit, and drops the oldest then. `retention.bytes` and `retention.ms` of topics are honoured
+/// batch by batch; topics may have `cleanup.policy=compact`, but nothing is compacted. It ends when the last handle on it is dropped: this, and
 /// those that [`kafka`](Embedded::kafka) gives.
 #[derive(Debug, Clone)]
 pub struct Embedded {
@@ -204,6 +205,13 @@ impl EmbeddedBuilder {
     /// The shortest session time-out that a member of a group may have, as `group.min.session.timeout.ms`. Default: 6 s.
     pub fn min_session_timeout(mut self, shortest: Duration) -> Self {
         self.settings.session_timeouts_ms.0 = i32::try_from(shortest.as_millis()).unwrap_or(i32::MAX);
+        self
+    }
+
+    /// Someone who may connect on TCP, by PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 (`security.protocol=SASL_PLAINTEXT`). Default:
+    /// anyone may. Clients within the process may always.
+    pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Self {
+        self.settings.users.add(name.into(), password.into());
         self
     }
 

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::wire::{
     ErrorCode,
-    messages::{DeleteGroupsRequest, InitProducerIdRequest, OffsetCommitRequest, OffsetDeleteRequest, ProduceRequest},
+    messages::{DeleteGroupsRequest, InitProducerIdRequest, OffsetCommitRequest, OffsetDeleteRequest},
     serve::{Request, Served},
 };
 
@@ -189,7 +189,7 @@ impl Inner {
 /// What was asked cannot be written to disk.
 fn refused(request: &Request) -> Result<Response, String> {
     // Who wants no acknowledgement is told by the end of the connection, as Kafka does.
-    if request.api_key == <ProduceRequest as Served>::KEY && request.body::<ProduceRequest>()?.acks == 0 {
+    if !request.wants_answer() {
         return Err("what was produced cannot be written to disk".to_owned());
     }
     const INIT_PRODUCER_ID: i16 = <InitProducerIdRequest as Served>::KEY;

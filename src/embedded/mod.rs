@@ -16,6 +16,7 @@
 //! - `host`: the state and what waits for it, connections and the clock
 //! - `connection`, `listen`: requests and answers on a stream; where streams come from
 //! - `disk/`: what is kept in a directory over a restart
+//! - `sasl`, `scram`: who may connect on TCP
 //! - `clock`: the time of day
 
 mod api;
@@ -35,6 +36,8 @@ mod log;
 mod names;
 mod placement;
 mod received;
+mod sasl;
+mod scram;
 mod sequences;
 mod settings;
 mod state;

@@ -47,6 +47,11 @@ pub(crate) use kafka_wire::{
     list_groups_response, offset_commit_response, offset_delete_response, offset_fetch_response,
 };
 
+#[cfg(feature = "embedded")]
+pub(crate) use kafka_wire::{
+    SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse,
+};
+
 use crate::model::TopicId;
 
 /// `message!(Type { field: value, … })`: a message with these fields set and the schema's defaults elsewhere.

@@ -79,6 +79,16 @@ pub(crate) struct Broker {
     /// power cut may lose the last
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// Someone who may connect, by SASL (PLAIN or SCRAM); without this, anyone may
+    #[arg(long = "user", value_name = "NAME:PASSWORD", value_parser = user)]
+    pub(crate) users: Vec<(String, String)>,
+}
+
+/// `alice:secret` as a name and a password.
+fn user(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once(':').filter(|(name, password)| !name.is_empty() && !password.is_empty());
+    let parts = parts.map(|(name, password)| (name.to_owned(), password.to_owned()));
+    parts.ok_or_else(|| "NAME:PASSWORD is allowed, as in alice:secret".to_owned())
 }
 
 /// `orders:6` as a name and a count.

@@ -192,6 +192,8 @@ apis! {
     describe_cluster DescribeClusterRequest 0..=2;
     describe_topic_partitions DescribeTopicPartitionsRequest 0..=0;
     elect_leaders ElectLeadersRequest 0..=2;
+    sasl_handshake SaslHandshakeRequest 0..=1;
+    sasl_authenticate SaslAuthenticateRequest 0..=2;
 }
 
 fn reply<R: Served>(request: &Request, outcome: Outcome<R::Answer>) -> Result<Reply, String> {
