@@ -30,7 +30,7 @@ mod fetch;
 mod embedded;
 #[cfg(feature = "embedded")]
 pub use embedded::{
-    Api, Embedded, EmbeddedBuilder, EmbeddedError, Fault, FaultBuilder, InjectedFault, ReceivedRequest,
+    Api, DataError, Embedded, EmbeddedBuilder, EmbeddedError, Fault, FaultBuilder, InjectedFault, ReceivedRequest,
 };
 
 mod cluster;

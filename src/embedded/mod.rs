@@ -15,6 +15,7 @@
 //! - `api_name`: the APIs by their names
 //! - `host`: the state and what waits for it, connections and the clock
 //! - `connection`, `listen`: requests and answers on a stream; where streams come from
+//! - `disk/`: what is kept in a directory over a restart
 //! - `sasl`, `scram`: who may connect on TCP
 //! - `clock`: the time of day
 
@@ -24,6 +25,7 @@ mod clock;
 mod config;
 mod connection;
 mod control;
+mod disk;
 mod fault;
 mod fetch_session;
 mod group;
@@ -43,6 +45,7 @@ mod topic;
 mod waiting;
 
 pub use api_name::Api;
+pub use disk::DataError;
 pub use fault::{Fault, FaultBuilder, InjectedFault};
 pub use handle::{Embedded, EmbeddedBuilder, EmbeddedError};
 pub use received::ReceivedRequest;

@@ -10,6 +10,7 @@ use super::{
     api::Caller,
     clock::Clock,
     config::Configs,
+    disk::Kept,
     fault::{Fate, Faults},
     fetch_session::Sessions,
     group::{Coordinators, Groups},
@@ -48,7 +49,8 @@ pub(crate) struct State {
     pub(crate) random: fastrand::Rng,
     /// Bytes of all logs.
     pub(crate) bytes: usize,
-    next_producer_id: i64,
+    /// Given out; the next is one more.
+    pub(crate) last_producer_id: i64,
     next_retention_check: Instant,
     /// Fetches that wait are looked at again: something has been written, or leaders have moved.
     pub(crate) is_news: bool,
@@ -77,7 +79,8 @@ pub(crate) enum Door {
 }
 
 impl State {
-    pub(crate) fn new(settings: Settings, now: Instant) -> Self {
+    /// With the topics that are there from the start, and those that were kept.
+    pub(crate) fn new(settings: Settings, kept: Kept, now: Instant) -> Self {
         let broker = |id: u16| {
             let broker = BrokerState {
                 is_running: true,
@@ -101,11 +104,12 @@ impl State {
             coordinators: Coordinators::new((1..=settings.brokers).map(i32::from).collect()),
             random: fastrand::Rng::with_seed(settings.seed),
             bytes: 0,
-            next_producer_id: 0,
+            last_producer_id: 0,
             next_retention_check: now + RETENTION_CHECK_INTERVAL,
             is_news: false,
             settings,
         };
+        state.restore(kept);
         for (name, partitions) in state.settings.topics.clone() {
             if state.topics.get(&name).is_none() {
                 state.create_topic(name, partitions, state.default_replication(), BTreeMap::new());
@@ -203,8 +207,8 @@ impl State {
     }
 
     pub(crate) fn new_producer_id(&mut self) -> i64 {
-        self.next_producer_id += 1;
-        self.next_producer_id
+        self.last_producer_id += 1;
+        self.last_producer_id
     }
 
     /// A broker stops or starts: leaders move away from it, or come to partitions that had none.

@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{log::Log, sequences::Sequences};
+use super::{disk::Changes, log::Log, sequences::Sequences};
 use crate::{model::TopicId, wire::ErrorCode};
 
 /// A topic: its partitions, and the settings that differ from the broker's.
@@ -114,7 +114,11 @@ pub(crate) struct Topics {
     by_name: BTreeMap<Arc<str>, Topic>,
     names: HashMap<TopicId, Arc<str>>,
     /// Topics made so far: each has another id.
-    made: u64,
+    pub(crate) made: u64,
+    /// For the directory: topics that were handed out to be changed, with all that is in them,
+    pub(crate) changes: Changes<Arc<str>>,
+    /// and partitions, of topics that are as they were otherwise.
+    pub(crate) changed_partitions: Changes<(Arc<str>, usize)>,
     /// What topics have from the brokers.
     inherited: Arc<BTreeMap<String, String>>,
 }
@@ -125,6 +129,7 @@ impl Topics {
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Topic> {
+        self.by_name.keys().for_each(|name| self.changes.add(|| Arc::clone(name)));
         self.by_name.values_mut()
     }
 
@@ -133,7 +138,9 @@ impl Topics {
     }
 
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Topic> {
-        self.by_name.get_mut(name)
+        let topic = self.by_name.get_mut(name)?;
+        self.changes.add(|| Arc::clone(&topic.name));
+        Some(topic)
     }
 
     pub(crate) fn name_of(&self, id: TopicId) -> Option<&Arc<str>> {
@@ -145,7 +152,10 @@ impl Topics {
     }
 
     pub(crate) fn partition_mut(&mut self, name: &str, index: i32) -> Option<&mut Partition> {
-        self.get_mut(name)?.partitions.get_mut(usize::try_from(index).ok()?)
+        let index = usize::try_from(index).ok()?;
+        let topic = self.by_name.get_mut(name)?;
+        self.changed_partitions.add(|| (Arc::clone(&topic.name), index));
+        topic.partitions.get_mut(index)
     }
 
     /// A new topic, which must not exist; its id.
@@ -163,6 +173,7 @@ impl Topics {
 
     /// A topic that has been before.
     pub(crate) fn restore(&mut self, mut topic: Topic) {
+        self.changes.add(|| Arc::clone(&topic.name));
         topic.inherited = Arc::clone(&self.inherited);
         self.names.insert(topic.id, Arc::clone(&topic.name));
         self.by_name.insert(Arc::clone(&topic.name), topic);
@@ -176,6 +187,7 @@ impl Topics {
 
     pub(crate) fn remove(&mut self, name: &str) -> Option<Topic> {
         let topic = self.by_name.remove(name)?;
+        self.changes.add(|| Arc::clone(&topic.name));
         self.names.remove(&topic.id);
         Some(topic)
     }
