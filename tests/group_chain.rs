@@ -14,8 +14,8 @@ use std::{
 use milena::{Consumer, ConsumerEvent, Delivery, Kafka, Producer, Rebalance, Record, TopicPartition};
 use parking_lot::Mutex;
 use support::{
-    Happening, Journal, Numbers, broker, cluster_control, eventually, new_topic, number_of, peer::assignor_named,
-    quick, unique,
+    Happening, Journal, Numbers, broker, eventually, new_topic, number_of, peer::assignor_named, quick,
+    real_cluster_control, unique,
 };
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -250,7 +250,7 @@ fn number(name: &str, otherwise: u32) -> u32 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes; `bash .ci/run long` runs it"]
 async fn calm_every_number_arrives_exactly_once() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     for (run, assignor) in runs() {
         let (third, began) = (records() / 3, Instant::now());
         let mut chain = Chain::new(broker.bootstrap(), assignor).await;
@@ -275,7 +275,7 @@ async fn calm_every_number_arrives_exactly_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes; `bash .ci/run long` runs it"]
 async fn with_vanishing_members_and_a_killed_broker_every_number_arrives() {
-    let Some(mut control) = cluster_control() else { return };
+    let Some(mut control) = real_cluster_control("processes are killed") else { return };
     for ((run, assignor), victim) in runs().into_iter().zip((1..=control.nodes()).cycle()) {
         let (third, began) = (records() / 3, Instant::now());
         let mut chain = Chain::new(&control.bootstrap(), assignor).await;

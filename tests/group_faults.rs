@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use milena::{Kafka, Producer};
 use support::{
-    ClusterControl, Commits, Journal, Member, Numbers, cluster_control, eventually, new_topic, quick, unique,
+    ClusterControl, Commits, Journal, Member, Numbers, eventually, new_topic, quick, real_cluster_control, unique,
 };
 
 const SOON: Duration = Duration::from_secs(90);
@@ -60,7 +60,7 @@ impl Setting {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes; `bash .ci/run long` runs it"]
 async fn the_coordinator_is_killed() {
-    let Some(mut control) = cluster_control() else { return };
+    let Some(mut control) = real_cluster_control("processes are killed") else { return };
     let mut setting = Setting::new(&control, "coordinator").await;
     for _ in 0..2 {
         let generation = setting.members[0].generation().await;
@@ -80,7 +80,7 @@ async fn the_coordinator_is_killed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes; `bash .ci/run long` runs it"]
 async fn every_broker_is_replaced_and_then_all_are_gone_at_once() {
-    let Some(mut control) = cluster_control() else { return };
+    let Some(mut control) = real_cluster_control("processes are killed") else { return };
     let mut setting = Setting::new(&control, "replaced").await;
     for node in 1..=control.nodes() {
         tokio::task::block_in_place(|| control.stop(node));

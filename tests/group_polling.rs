@@ -19,7 +19,7 @@ const HEARTBEAT: i16 = 12;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_whose_user_is_away_leaves_says_so_once_and_joins_again() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     let (group, topic) = (unique("overdue"), new_topic(broker.bootstrap(), "overdue", 2).await);
     let mut numbers = Numbers::new(&kafka.producer().build().await.unwrap(), &topic, 2);
@@ -69,7 +69,7 @@ async fn a_member_whose_user_is_away_leaves_says_so_once_and_joins_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heartbeats_go_on_while_the_user_holds_a_record_and_while_no_fetch_is_answered() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let Some(proxied) = broker.proxied() else { return };
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     let (group, topic) = (unique("beats"), new_topic(broker.bootstrap(), "beats", 6).await);

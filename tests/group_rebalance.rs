@@ -37,7 +37,7 @@ async fn rebalance(consumer: &mut Consumer) -> Rebalance {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_while_partitions_are_revoked_is_made_and_reading_goes_on() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     for assignor in [range(), cooperative()] {
         let (group, topic) = (unique("revoke"), new_topic(broker.bootstrap(), "revoke", 4).await);
@@ -86,7 +86,7 @@ async fn a_commit_while_partitions_are_revoked_is_made_and_reading_goes_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_fetched_ahead_of_a_rebalance_is_neither_lost_nor_handed_out_twice() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     for assignor in [range(), Arc::new(StickyAssignor), cooperative()] {
         let (group, topic) = (unique("ahead"), new_topic(broker.bootstrap(), "ahead", 6).await);
@@ -120,7 +120,7 @@ async fn what_was_fetched_ahead_of_a_rebalance_is_neither_lost_nor_handed_out_tw
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_a_cooperative_assignor_what_stays_is_never_revoked() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     let (group, topic) = (unique("stays"), new_topic(broker.bootstrap(), "stays", 12).await);
     let journal = Journal::new();
@@ -162,7 +162,7 @@ async fn attentive(bootstrap: &str) -> Kafka {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn partitions_that_are_added_are_shared_too() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let kafka = attentive(broker.bootstrap()).await;
     for assignor in [range(), cooperative()] {
         let (group, topic) = (unique("grows"), new_topic(broker.bootstrap(), "grows", 2).await);
@@ -192,7 +192,7 @@ async fn partitions_that_are_added_are_shared_too() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pattern_finds_topics_that_come_and_forgets_those_that_go() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let kafka = attentive(broker.bootstrap()).await;
     let prefix = unique("pattern");
     let first = new_topic(broker.bootstrap(), &format!("{prefix}-a"), 2).await;

@@ -19,7 +19,7 @@ const OFFSET_FETCH: i16 = 9;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn committed_offsets_that_may_not_be_seen_are_told_of_once_and_asked_for_until_they_may() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let Some(proxied) = broker.proxied() else { return };
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     let (group, topic) = (unique("secret"), new_topic(broker.bootstrap(), "secret", 2).await);
@@ -48,7 +48,7 @@ async fn committed_offsets_that_may_not_be_seen_are_told_of_once_and_asked_for_u
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_refused_for_good_says_so_each_time_and_commits_nothing() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     let (group, topic) = (unique("odd"), new_topic(broker.bootstrap(), "odd", 1).await);
     Numbers::new(&kafka.producer().build().await.unwrap(), &topic, 1).send(10).await;
@@ -77,7 +77,7 @@ async fn a_member_refused_for_good_says_so_each_time_and_commits_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_consumer_beside_the_members_of_its_group_cannot_commit() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     let (group, topic) = (unique("beside"), new_topic(broker.bootstrap(), "beside", 1).await);
     Numbers::new(&kafka.producer().build().await.unwrap(), &topic, 1).send(10).await;

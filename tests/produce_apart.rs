@@ -29,7 +29,7 @@ async fn connect(bootstrap: &str, settings: &[(&str, &str)]) -> Kafka {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_is_found_out_about_though_every_call_is_given_up() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let Some(proxied) = broker.proxied() else { return };
     let topic = new_topic(broker.bootstrap(), "given-up", 1).await;
     let kafka = connect(proxied.bootstrap(), &[]).await;
@@ -74,7 +74,7 @@ fn says_port(answer: &mut Vec<u8>, port: u16) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_is_told_while_another_connection_is_being_made() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let Some(proxied) = broker.proxied() else { return };
     let topic = new_topic(broker.bootstrap(), "apart", 1).await;
     let kafka = connect(proxied.bootstrap(), &[("metadata.max.age.ms", "200")]).await;
@@ -113,7 +113,7 @@ async fn an_answer_is_told_while_another_connection_is_being_made() {
 
 #[tokio::test]
 async fn a_partitioner_that_panics_takes_no_memory_along() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let topic = new_topic(broker.bootstrap(), "panics", 1).await;
     let kafka = connect(broker.bootstrap(), &[]).await;
     let panics = |_: &str, key: Option<&[u8]>, _: Option<&[u8]>, _: usize| match key {
@@ -133,7 +133,7 @@ async fn a_partitioner_that_panics_takes_no_memory_along() {
 
 #[tokio::test]
 async fn who_closes_beside_another_waits_for_the_same_end() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let topic = new_topic(broker.bootstrap(), "closes", 1).await;
     let kafka = connect(broker.bootstrap(), &[]).await;
     let producer = kafka.producer().build().await.unwrap();

@@ -1,5 +1,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use super::sasl::Users;
+
 /// What an embedded broker is started with.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -23,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) max_offset_metadata: usize,
     /// Of the random numbers, such as those in member ids.
     pub(crate) seed: u64,
+    /// Who may connect on TCP; anyone, if empty.
+    pub(crate) users: Users,
 }
 
 impl Settings {
@@ -49,6 +53,7 @@ impl Default for Settings {
             max_offset_metadata: 4096,
             // Else a member of an earlier run could be taken for one of this.
             seed: fastrand::u64(..),
+            users: Users::default(),
         }
     }
 }

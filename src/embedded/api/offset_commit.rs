@@ -29,16 +29,11 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: OffsetCommitRe
         Err(_) => false,
     });
     let checked = if is_anything { check(state, caller, &request) } else { Ok(()) };
-    if let Err(code) = checked {
-        if code == ErrorCode::NOT_COORDINATOR {
-            return refuse(&request, caller.version, code);
-        }
-    }
     let topics = request.topics.iter().zip(&places).map(|(topic, place)| {
         let partitions = topic.partitions.iter().map(|asked| {
             let done = match place {
                 Ok(name) => match state.topics.partition(name, asked.partition_index) {
-                    Some(_) => checked.and_then(|()| commit(state, request.group_id.as_str(), name, asked)),
+                    Some(_) => checked.and_then(|()| caller.check(name, asked.partition_index)).and_then(|()| commit(state, request.group_id.as_str(), name, asked)),
                     None => Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
                 },
                 Err(code) => Err(*code),

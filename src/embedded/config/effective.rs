@@ -1,5 +1,5 @@
 use super::{BROKER, GROUP, Setting, TOPIC, Values, configs::times_value, find, setting::Change};
-use crate::embedded::{state::State, topic::Topic};
+use crate::embedded::{sasl::MECHANISMS, state::State, topic::Topic};
 
 /// Where a value comes from, by the numbers that DescribeConfigs has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,9 +180,13 @@ impl State {
             ("num.partitions", settings.default_partitions.to_string()),
             ("process.roles", "broker,controller".to_owned()),
         ];
+        if !settings.users.is_empty() {
+            values.push(("sasl.enabled.mechanisms", MECHANISMS.join(",")));
+        }
         if let Some(broker) = self.brokers.get(&broker) {
             values.extend(broker.rack.as_ref().map(|rack| ("broker.rack", rack.to_string())));
-            values.extend(broker.tcp.as_ref().map(|tcp| ("listeners", format!("PLAINTEXT://{tcp}"))));
+            let protocol = if settings.users.is_empty() { "PLAINTEXT" } else { "SASL_PLAINTEXT" };
+            values.extend(broker.tcp.as_ref().map(|tcp| ("listeners", format!("{protocol}://{tcp}"))));
         }
         values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
