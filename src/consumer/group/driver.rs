@@ -104,6 +104,10 @@ impl Driver {
         let owned = self.membership.owned();
         let is_own = |at: &TopicPartition| self.group.subscription.is_none() || owned.contains(at);
         for (offsets, tell) in news.commits {
+            let Some(tell) = tell else {
+                self.commits.push_new(offsets.into_iter().filter(|(at, _)| is_own(at)).collect());
+                continue;
+            };
             match offsets.iter().find(|(at, _)| !is_own(at)) {
                 None => self.commits.push(offsets, Some(tell)),
                 Some((at, _)) => {
@@ -112,9 +116,6 @@ impl Driver {
                     self.commits.push(offsets.into_iter().filter(|(at, _)| is_own(at)).collect(), None);
                 }
             }
-        }
-        if let Some(consumed) = news.consumed {
-            self.commits.push_new(consumed.into_iter().filter(|(at, _)| is_own(at)).collect());
         }
         if let Some(released) = news.released {
             if self.group.config.auto_commit.is_some() {
@@ -128,7 +129,8 @@ impl Driver {
                 self.closing = Some(now + self.group.config.close_timeout);
             }
             Some(Closing::Closed(_)) => self.closing = Some(now + self.group.config.close_timeout),
-            Some(Closing::Dropped) => self.closing = Some(now),
+            // Also when `close` is waited for no more: what it has begun goes on.
+            Some(Closing::Dropped) => drop(self.closing.get_or_insert(now)),
             None => {}
         }
         if news.rejoin {
@@ -143,7 +145,7 @@ impl Driver {
 
     /// Does what the membership says, until it has to wait; until when.
     fn act(&mut self, now: Instant) -> Option<Instant> {
-        if self.releasing && self.commits.is_empty() {
+        if self.releasing && !self.commits.holds(|at| self.membership.is_releasing(at)) {
             self.releasing = false;
             self.membership.released();
         }
@@ -156,7 +158,8 @@ impl Driver {
                 (self.beating, self.beginning) = (None, None);
             }
         }
-        if self.topics.is_empty() && !self.membership.is_member() && self.closing.is_none() {
+        let is_told = self.group.subscription.is_none();
+        if is_told || self.topics.is_empty() && !self.membership.is_member() && self.closing.is_none() {
             return None;
         }
         if self.membership.is_stable()
