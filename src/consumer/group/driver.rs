@@ -1,5 +1,6 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 
+use futures_util::FutureExt;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
     leader,
     requests::{self, CommittedOffsets, Identity, JoinAnswer},
     topics::Topics,
-    work::{Work, end_of},
+    work::{Work, end_of, said},
 };
 use crate::{
     cluster::{ClusterError, Purpose},
@@ -18,8 +19,21 @@ use crate::{
     wire::ErrorCode,
 };
 
-/// Keeps one member in its group until the consumer closes: joins, beats, commits, and has partitions begun and given up.
+/// Keeps one member in its group until the consumer closes. If it panics, as an assignor of the user's may, the user is told.
 pub(crate) async fn run(shared: Arc<Shared>, group: Arc<Group>) {
+    let keeping = AssertUnwindSafe(keep(Arc::clone(&shared), Arc::clone(&group))).catch_unwind().await;
+    if let Err(panic) = keeping {
+        let why: Arc<str> = Arc::from(said(&*panic));
+        let error = ConsumeError::Failed { why: Arc::clone(&why) };
+        shared.retain(|_| false);
+        group.desk.refuse(&shared, error, CommitError::Failed { why });
+    }
+    group.desk.end();
+    group.done.send_replace(true);
+}
+
+/// Joins, beats, commits, and has partitions begun and given up.
+async fn keep(shared: Arc<Shared>, group: Arc<Group>) {
     let mut driver = Driver::new(shared, group);
     loop {
         let now = Instant::now();
@@ -34,7 +48,6 @@ pub(crate) async fn run(shared: Arc<Shared>, group: Arc<Group>) {
     }
     let why = driver.group.desk.end();
     driver.commits.fail_all(&why);
-    driver.group.done.send_replace(true);
 }
 
 struct Driver {
