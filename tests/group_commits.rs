@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use milena::{
-    Consumer, ConsumerEvent, ErrorCode, Kafka, OffsetSpec, Rebalance, TopicPartition,
+    CommitError, Consumer, ConsumerEvent, ErrorCode, Kafka, OffsetAndMetadata, OffsetSpec, Rebalance, TopicPartition,
     assignor::CooperativeStickyAssignor,
 };
 use support::{Commits, Fault, Filter, Journal, Member, Numbers, broker, eventually, new_topic, quick, unique};
@@ -122,4 +122,29 @@ async fn a_consumer_that_is_told_what_to_read_joins_no_group_not_even_when_it_cl
     timeout(SOON, consumer.close()).await.unwrap();
     assert!(refused.iter().any(|fault| fault.fired() == 3), "its last commit took a while");
     assert_eq!(proxied.requests(JOIN_GROUP), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metadata_go_with_an_offset_and_have_a_limit() {
+    let Some(broker) = broker() else { return };
+    let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
+    let (group, topic) = (unique("metadata"), new_topic(broker.bootstrap(), "metadata", 1).await);
+    Numbers::new(&kafka.producer().build().await.unwrap(), &topic, 1).send(10).await;
+    let mut consumer = quick(&kafka, &group).subscribe([&*topic]).auto_commit(None).build().await.unwrap();
+    timeout(SOON, consumer.recv()).await.unwrap().unwrap().unwrap();
+    let at = TopicPartition::new(&*topic, 0);
+    let unknown = [at.clone(), TopicPartition::new(&*topic, 99), TopicPartition::new("no-such-topic", 0)];
+    assert!(consumer.committed(&unknown).await.unwrap().is_empty(), "nothing is committed yet");
+    let with = |metadata: String| OffsetAndMetadata { offset: 1, leader_epoch: 0, metadata: metadata.into() };
+    consumer.commit_offsets([(at.clone(), with("so far".into()))]).await.unwrap();
+    // Over the broker's limit, and over the protocol's, on which a broker gives up the connection.
+    for length in [5_000, 50_000] {
+        let refused = timeout(SOON, consumer.commit_offsets([(at.clone(), with("x".repeat(length)))])).await;
+        let error = refused.expect("it is told").unwrap_err();
+        let is_told = matches!(&error, CommitError::Refused { code: ErrorCode::OFFSET_METADATA_TOO_LARGE, .. });
+        assert!(is_told, "{error}");
+    }
+    let committed = consumer.committed(&unknown).await.unwrap();
+    assert_eq!((committed.len(), &*committed[&at].metadata, committed[&at].leader_epoch), (1, "so far", 0));
+    consumer.close().await;
 }
