@@ -6,7 +6,7 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use milena::{
-    Consumer, ConsumerEvent, Kafka, Properties, Rebalance, Record, TopicPartition,
+    Consumer, ConsumerEvent, Kafka, NewTopic, Properties, Rebalance, Record, TopicPartition,
     assignor::{Assignor, CooperativeStickyAssignor, RangeAssignor, StickyAssignor},
 };
 use support::{Commits, Happening, Journal, Member, Numbers, broker, eventually, new_topic, quick, unique};
@@ -196,10 +196,11 @@ async fn a_pattern_finds_topics_that_come_and_forgets_those_that_go() {
     let kafka = attentive(broker.bootstrap()).await;
     let prefix = unique("pattern");
     let first = new_topic(broker.bootstrap(), &format!("{prefix}-a"), 2).await;
+    // Beside it and Kafka's own, which no pattern finds.
     new_topic(broker.bootstrap(), &format!("other-{prefix}"), 2).await;
     let journal = Journal::new();
     let start = async |name: &str| {
-        let builder = quick(&kafka, &prefix).subscribe_pattern(format!("{prefix}-.*")).assignors([cooperative()]);
+        let builder = quick(&kafka, &prefix).subscribe_pattern(format!("__.*|{prefix}-.*")).assignors([cooperative()]);
         Member::start(name, builder.build().await.unwrap(), &journal, Commits::Every(1))
     };
     let one = start("one").await;
@@ -218,4 +219,23 @@ async fn a_pattern_finds_topics_that_come_and_forgets_those_that_go() {
     journal.assert_one_owner();
     one.close().await;
     two.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_is_not_there_yet_is_read_once_it_is() {
+    let Some(broker) = broker() else { return };
+    // Its metadata are fresh for longer than the test.
+    let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
+    let (group, topic) = (unique("early"), unique("early"));
+    let mut consumer = quick(&kafka, &group).subscribe([&*topic]).build().await.unwrap();
+    assert_eq!(rebalance(&mut consumer).await, Rebalance::Assigned(Vec::new()));
+    kafka.admin().create_topic(NewTopic::new(&*topic).partitions(2)).await.unwrap();
+    Numbers::new(&kafka.producer().build().await.unwrap(), &topic, 2).send(10).await;
+    while consumer.assignment().len() < 2 {
+        let Rebalance::Assigned(_) = rebalance(&mut consumer).await else { panic!("nothing is taken away") };
+    }
+    for _ in 0..10 {
+        assert!(matches!(next(&mut consumer).await, ConsumerEvent::Record(_)));
+    }
+    consumer.close().await;
 }

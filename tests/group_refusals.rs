@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use milena::{
     ConsumeError, ErrorCode, Kafka, OffsetSpec, TopicPartition,
-    assignor::{RangeAssignor, RoundRobinAssignor},
+    assignor::{Assignor, GroupMember, GroupTopics, RangeAssignor, RoundRobinAssignor},
 };
 use support::{Fault, Filter, Numbers, broker, new_topic, number_of, quick, unique};
 use tokio::time::timeout;
@@ -98,4 +98,35 @@ async fn a_consumer_beside_the_members_of_its_group_cannot_commit() {
     let committed = beside.committed(std::slice::from_ref(&at)).await.unwrap();
     assert_eq!(committed[&at].offset, 2);
     beside.close().await;
+}
+
+/// One that a user may write.
+#[derive(Debug)]
+struct Careless;
+
+impl Assignor for Careless {
+    fn name(&self) -> &str {
+        "careless"
+    }
+
+    fn assign(&self, _: &GroupTopics, _: &[GroupMember]) -> Vec<Vec<TopicPartition>> {
+        panic!("on purpose")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_of_an_assignor_is_told_to_all_who_wait() {
+    let Some(broker) = broker() else { return };
+    let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
+    let (group, topic) = (unique("careless"), new_topic(broker.bootstrap(), "careless", 1).await);
+    let builder = quick(&kafka, &group).subscribe([&*topic]).assignors([Arc::new(Careless) as _]);
+    let mut consumer = builder.build().await.unwrap();
+    for _ in 0..2 {
+        let error = timeout(SOON, consumer.recv()).await.expect("it is told").unwrap_err();
+        let ConsumeError::Failed { why } = error else { panic!("{error:?}") };
+        assert_eq!(&*why, "on purpose");
+    }
+    let error = timeout(SOON, consumer.commit()).await.expect("at once").unwrap_err();
+    assert!(error.to_string().contains("on purpose"), "{error}");
+    timeout(Duration::from_secs(3), consumer.close()).await.expect("it has nothing to wait for");
 }

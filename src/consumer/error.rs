@@ -5,7 +5,7 @@ use crate::{
 
 /// What can go wrong while reading.
 ///
-/// Each is told once, but for [`Group`](ConsumeError::Group). Partitions other than the one named go on.
+/// Each is told once, but for [`Group`](ConsumeError::Group) and [`Failed`](ConsumeError::Failed). Partitions other than the one named go on.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConsumeError {
@@ -90,6 +90,13 @@ pub enum ConsumeError {
         group: std::sync::Arc<str>,
         /// Why.
         code: ErrorCode,
+    },
+    /// The member's task has panicked: an assignor has, or else it is an error in this crate. The consumer gets no more records, and
+    /// is told so each time that it asks for one.
+    #[error("the member of the group has failed: its task panicked: {why}")]
+    Failed {
+        /// What the panic said.
+        why: std::sync::Arc<str>,
     },
     /// The group says which partitions this consumer reads: it cannot be told.
     #[error("a consumer that subscribes to topics is assigned partitions by its group")]

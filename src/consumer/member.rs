@@ -13,7 +13,13 @@ use super::{
     CommitError, ConsumeError, Consumer, ConsumerRecord, Rebalance, RecordBatch,
     group::{Committed, Offsets},
 };
-use crate::model::{OffsetAndMetadata, TopicPartition};
+use crate::{
+    model::{OffsetAndMetadata, TopicPartition},
+    wire::ErrorCode,
+};
+
+/// The protocol's limit for strings; that of `offset.metadata.max.bytes`, which is less by default, the broker tells.
+const MAX_METADATA_BYTES: usize = i16::MAX as usize;
 
 /// The next that a member of a group meets.
 #[derive(Debug, Clone)]
@@ -111,9 +117,15 @@ impl Consumer {
 
     fn commit_all(&self, offsets: Offsets) -> Commit {
         let after = self.shared.config.api_timeout;
-        let state = match &self.group {
-            None => CommitState::Failed(CommitError::NoGroup),
-            Some(group) => {
+        // A broker gives up the connection over a longer one, and asking again and again would hold up the other commits.
+        let too_long = offsets.iter().find(|(_, committed)| committed.metadata.len() > MAX_METADATA_BYTES);
+        let too_long = too_long.map(|(at, _)| at.clone());
+        let state = match (&self.group, too_long) {
+            (None, _) => CommitState::Failed(CommitError::NoGroup),
+            (Some(_), Some(partition)) => {
+                CommitState::Failed(CommitError::Refused { partition, code: ErrorCode::OFFSET_METADATA_TOO_LARGE })
+            }
+            (Some(group), None) => {
                 let (tell, end) = oneshot::channel();
                 group.desk.commit(offsets, tell);
                 CommitState::Waiting(end, Box::pin(tokio::time::sleep(after)))

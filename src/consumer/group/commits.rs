@@ -119,6 +119,11 @@ impl Commits {
         self.waiting.is_empty() && self.sent.is_empty()
     }
 
+    /// Whether something is to be committed, or is being so, of such a partition.
+    pub(crate) fn holds(&self, is_such: impl Fn(&TopicPartition) -> bool) -> bool {
+        self.waiting.keys().chain(self.sent.keys()).any(is_such)
+    }
+
     /// The request was answered. What it means for the member, if it means anything: the worst that a partition was told.
     pub(crate) fn answered(
         &mut self,

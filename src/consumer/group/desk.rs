@@ -17,8 +17,8 @@ use crate::{
 
 pub(crate) type Offsets = Vec<(TopicPartition, Committed)>;
 
-/// What is to be committed, and who hears of its end.
-type AskedCommit = (Offsets, oneshot::Sender<Result<(), CommitError>>);
+/// What is to be committed, and who hears of its end; nobody, where it commits by itself.
+type AskedCommit = (Offsets, Option<oneshot::Sender<Result<(), CommitError>>>);
 
 /// Between the user's task and the member's: what each has for the other.
 ///
@@ -47,8 +47,7 @@ struct Papers {
     errors: VecDeque<ConsumeError>,
     /// It is time for an automatic commit: the user's task is to say where it is.
     commit_due: bool,
-    /// What was handed out and come back after.
-    consumed: Option<Offsets>,
+    /// In the order in which the user's task came to them, whoever asks: none may be followed by what is older.
     commits: Vec<AskedCommit>,
     rejoin: bool,
     closing: Option<Closing>,
@@ -72,7 +71,6 @@ pub(crate) enum Closing {
 #[derive(Debug, Default)]
 pub(crate) struct ForMember {
     pub(crate) released: Option<Offsets>,
-    pub(crate) consumed: Option<Offsets>,
     pub(crate) commits: Vec<AskedCommit>,
     pub(crate) rejoin: bool,
     pub(crate) closing: Option<Closing>,
@@ -155,7 +153,8 @@ impl Desk {
             self.news.notify_one();
         }
         if std::mem::take(&mut papers.commit_due) {
-            papers.consumed = Some(positions(None));
+            // What was handed out and come back after.
+            papers.commits.push((positions(None), None));
             self.news.notify_one();
         }
         match &papers.refused {
@@ -169,7 +168,7 @@ impl Desk {
         if papers.ended || papers.refused.is_some() {
             drop(tell.send(Err(papers.why_ended())));
         } else {
-            papers.commits.push((offsets, tell));
+            papers.commits.push((offsets, Some(tell)));
             self.news.notify_one();
         }
     }
@@ -203,7 +202,6 @@ impl Desk {
         let mut papers = self.papers.lock();
         ForMember {
             released: papers.released.take(),
-            consumed: papers.consumed.take(),
             commits: std::mem::take(&mut papers.commits),
             rejoin: std::mem::take(&mut papers.rejoin),
             closing: papers.closing.take(),
@@ -264,7 +262,7 @@ impl Papers {
 
     fn fail_commits(&mut self) -> CommitError {
         let why = self.why_ended();
-        self.commits.drain(..).for_each(|(_, tell)| drop(tell.send(Err(why.clone()))));
+        self.commits.drain(..).filter_map(|(_, tell)| tell).for_each(|tell| drop(tell.send(Err(why.clone()))));
         why
     }
 

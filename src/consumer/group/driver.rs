@@ -1,5 +1,6 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 
+use futures_util::FutureExt;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
     leader,
     requests::{self, CommittedOffsets, Identity, JoinAnswer},
     topics::Topics,
-    work::{Work, end_of},
+    work::{Work, end_of, said},
 };
 use crate::{
     cluster::{ClusterError, Purpose},
@@ -18,8 +19,21 @@ use crate::{
     wire::ErrorCode,
 };
 
-/// Keeps one member in its group until the consumer closes: joins, beats, commits, and has partitions begun and given up.
+/// Keeps one member in its group until the consumer closes. If it panics, as an assignor of the user's may, the user is told.
 pub(crate) async fn run(shared: Arc<Shared>, group: Arc<Group>) {
+    let keeping = AssertUnwindSafe(keep(Arc::clone(&shared), Arc::clone(&group))).catch_unwind().await;
+    if let Err(panic) = keeping {
+        let why: Arc<str> = Arc::from(said(&*panic));
+        let error = ConsumeError::Failed { why: Arc::clone(&why) };
+        shared.retain(|_| false);
+        group.desk.refuse(&shared, error, CommitError::Failed { why });
+    }
+    group.desk.end();
+    group.done.send_replace(true);
+}
+
+/// Joins, beats, commits, and has partitions begun and given up.
+async fn keep(shared: Arc<Shared>, group: Arc<Group>) {
     let mut driver = Driver::new(shared, group);
     loop {
         let now = Instant::now();
@@ -34,7 +48,6 @@ pub(crate) async fn run(shared: Arc<Shared>, group: Arc<Group>) {
     }
     let why = driver.group.desk.end();
     driver.commits.fail_all(&why);
-    driver.group.done.send_replace(true);
 }
 
 struct Driver {
@@ -104,6 +117,10 @@ impl Driver {
         let owned = self.membership.owned();
         let is_own = |at: &TopicPartition| self.group.subscription.is_none() || owned.contains(at);
         for (offsets, tell) in news.commits {
+            let Some(tell) = tell else {
+                self.commits.push_new(offsets.into_iter().filter(|(at, _)| is_own(at)).collect());
+                continue;
+            };
             match offsets.iter().find(|(at, _)| !is_own(at)) {
                 None => self.commits.push(offsets, Some(tell)),
                 Some((at, _)) => {
@@ -112,9 +129,6 @@ impl Driver {
                     self.commits.push(offsets.into_iter().filter(|(at, _)| is_own(at)).collect(), None);
                 }
             }
-        }
-        if let Some(consumed) = news.consumed {
-            self.commits.push_new(consumed.into_iter().filter(|(at, _)| is_own(at)).collect());
         }
         if let Some(released) = news.released {
             if self.group.config.auto_commit.is_some() {
@@ -128,7 +142,8 @@ impl Driver {
                 self.closing = Some(now + self.group.config.close_timeout);
             }
             Some(Closing::Closed(_)) => self.closing = Some(now + self.group.config.close_timeout),
-            Some(Closing::Dropped) => self.closing = Some(now),
+            // Also when `close` is waited for no more: what it has begun goes on.
+            Some(Closing::Dropped) => drop(self.closing.get_or_insert(now)),
             None => {}
         }
         if news.rejoin {
@@ -143,7 +158,7 @@ impl Driver {
 
     /// Does what the membership says, until it has to wait; until when.
     fn act(&mut self, now: Instant) -> Option<Instant> {
-        if self.releasing && self.commits.is_empty() {
+        if self.releasing && !self.commits.holds(|at| self.membership.is_releasing(at)) {
             self.releasing = false;
             self.membership.released();
         }
@@ -156,7 +171,8 @@ impl Driver {
                 (self.beating, self.beginning) = (None, None);
             }
         }
-        if self.topics.is_empty() && !self.membership.is_member() && self.closing.is_none() {
+        let is_told = self.group.subscription.is_none();
+        if is_told || self.topics.is_empty() && !self.membership.is_member() && self.closing.is_none() {
             return None;
         }
         if self.membership.is_stable()

@@ -38,6 +38,12 @@ pub enum CommitError {
         /// Why.
         code: ErrorCode,
     },
+    /// The member's task has panicked, as [`ConsumeError::Failed`](crate::ConsumeError::Failed) says it.
+    #[error("the member of the group has failed: its task panicked: {why}; nothing is committed")]
+    Failed {
+        /// What the panic said.
+        why: Arc<str>,
+    },
     /// Not within `default.api.timeout.ms`. It may yet be committed.
     #[error("not committed within {after:?}; it may be yet")]
     TimedOut {

@@ -1,4 +1,4 @@
-use std::{future::Future, pin::Pin};
+use std::{any::Any, future::Future, pin::Pin};
 
 /// A request, or several, under way.
 pub(super) type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -9,4 +9,10 @@ pub(super) async fn end_of<T>(work: &mut Option<Work<T>>) -> T {
     let done = under_way.await;
     *work = None;
     done
+}
+
+/// What a panic in it said.
+pub(super) fn said(panic: &(dyn Any + Send)) -> &str {
+    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    said.unwrap_or("it did not say why")
 }
