@@ -117,12 +117,12 @@ impl Kafka {
     /// # Errors
     /// None that is known; it is asked as any other cluster is.
     pub async fn embedded() -> Result<Kafka, ConnectError> {
-        crate::Embedded::start().kafka().await
+        crate::embedded::Embedded::start().kafka().await
     }
 }
 
 #[cfg(feature = "embedded")]
-impl crate::Embedded {
+impl crate::embedded::Embedded {
     /// A handle on this cluster, for clients within this process.
     ///
     /// # Errors
