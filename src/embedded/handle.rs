@@ -14,7 +14,8 @@ use crate::wire::{Address, Dial};
 /// A Kafka cluster within this process, for development and tests.
 ///
 /// It speaks Kafka's protocol as the brokers of Kafka 4.3 do, to clients within the process, and on TCP to any Kafka client.
-/// It keeps records in memory, up to a limit, and drops the oldest then. It ends when the last handle on it is dropped: this, and
+/// It keeps records in memory, up to a limit, and drops the oldest then. `retention.bytes` and `retention.ms` of topics are honoured
+/// batch by batch; topics may have `cleanup.policy=compact`, but nothing is compacted. It ends when the last handle on it is dropped: this, and
 /// those that [`kafka`](Embedded::kafka) gives.
 #[derive(Debug, Clone)]
 pub struct Embedded {
