@@ -201,6 +201,36 @@ async fn a_moved_leader_is_followed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_member_that_is_missed_and_a_coordinator_that_moves_are_lived_with() {
+    let (broker, kafka) = three_brokers(2).await;
+    let producer = small_batches(&kafka).await;
+    let member = async || {
+        let builder = kafka.consumer("readers").subscribe([TOPIC]).auto_offset_reset(milena::OffsetReset::Earliest);
+        builder.auto_commit(None).build().await.unwrap()
+    };
+    let mut consumer = member().await;
+    for round in 0..6 {
+        send(&producer, round * RECORDS).await;
+        read(&mut consumer, round * RECORDS).await;
+        consumer.commit().await.unwrap();
+        match round {
+            0..3 => broker.move_coordinator("readers", 1 + round as i32),
+            3 => {
+                let [(id, None)] = &broker.group_members("readers")[..] else { panic!("one member") };
+                broker.expire_member("readers", id);
+            }
+            4 => drop(broker.fault(Api::Heartbeat).times(3, Fault::Error(ErrorCode::UNKNOWN_MEMBER_ID))),
+            _ => {}
+        }
+    }
+    // Whoever comes after finds what was committed.
+    consumer.close().await;
+    let mut consumer = member().await;
+    send(&producer, 6 * RECORDS).await;
+    read(&mut consumer, 6 * RECORDS).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stopped_broker_is_gone_until_it_starts() {
     let (broker, kafka) = three_brokers(1).await;
     let producer = small_batches(&kafka).await;

@@ -129,8 +129,8 @@ impl Exchange {
         let (unproved, proof) = text.rsplit_once(",p=")?;
         let mut attributes = unproved.split(',');
         let (channel, nonce) = (attributes.next()?.strip_prefix("c=")?, attributes.next()?.strip_prefix("r=")?);
-        // As Kafka: librdkafka before 2.6 sends its own part twice.
-        if channel != self.channel || !nonce.ends_with(&self.nonce) {
+        // Kafka takes nothing else since 4.0: librdkafka before 2.6 sends its own part twice and is refused.
+        if channel != self.channel || nonce != self.nonce {
             return None;
         }
         let proof = BASE64_STANDARD.decode(proof).ok()?;

@@ -51,7 +51,7 @@ impl Request {
             || self.body::<kafka_wire::ProduceRequest>().is_ok_and(|it| it.acks != 0)
     }
 
-    /// Reads the body, all of it.
+    /// Reads the body.
     pub(crate) fn body<R: Served>(&self) -> Result<R, String> {
         R::read(self.version, self.body.clone())
     }
@@ -91,7 +91,7 @@ where
         let read = || {
             let mut decoder = Decoder::new(body, limits)?;
             let request = R::decode(&mut decoder, ApiVersion::new(version))?;
-            decoder.finish()?;
+            // What stands behind it is left, as Kafka does: librdkafka sends three bytes too many where it asks for all topics.
             Ok::<_, kafka_wire_core::DecodeError>(request)
         };
         read().map_err(|error| format!("{} {version}: {error}", Self::NAME))

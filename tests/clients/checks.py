@@ -1,5 +1,6 @@
 """What every Python client here is asked to do, and how it tells of it: a line "ok NAME" or "FAILED NAME: why" a check."""
 
+import os
 import sys
 import time
 import traceback
@@ -7,6 +8,8 @@ import traceback
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 # Time for whatever a check waits for.
 PATIENCE_S = 30
+# Where alice, whose password is alice-secret, is let in by PLAIN and SCRAM.
+SASL = os.environ.get("CLIENTS_SASL", "")
 
 
 class Checks:
@@ -20,9 +23,19 @@ class Checks:
             check()
             print(f"ok {name}", flush=True)
         except Exception as error:
-            self.failed += 1
-            traceback.print_exc()
-            print(f"FAILED {name}: {type(error).__name__}: {error}", flush=True)
+            self.fail(name, error)
+
+    async def run_async(self, name, check):
+        try:
+            await check
+            print(f"ok {name}", flush=True)
+        except Exception as error:
+            self.fail(name, error)
+
+    def fail(self, name, error):
+        self.failed += 1
+        traceback.print_exc()
+        print(f"FAILED {name}: {type(error).__name__}: {error}", flush=True)
 
     def end(self):
         sys.exit(1 if self.failed else 0)
