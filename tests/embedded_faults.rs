@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use milena::{
-    Api, Consumer, Embedded, ErrorCode, Fault, Kafka, OffsetSpec, Producer, Properties, Record, TopicPartition,
+    Api, Consumer, ConsumerEvent, Embedded, ErrorCode, Fault, Kafka, OffsetSpec, Producer, Properties, Rebalance,
+    Record, TopicPartition,
 };
 use tokio::time::Instant;
 
@@ -219,8 +220,15 @@ async fn a_member_that_is_missed_and_a_coordinator_that_moves_are_lived_with() {
                 let [(id, None)] = &broker.group_members("readers")[..] else { panic!("one member") };
                 broker.expire_member("readers", id);
             }
-            4 => drop(broker.fault(Api::Heartbeat).times(3, Fault::Error(ErrorCode::UNKNOWN_MEMBER_ID))),
-            _ => {}
+            _ => drop(broker.fault(Api::Heartbeat).once(Fault::Error(ErrorCode::UNKNOWN_MEMBER_ID))),
+        }
+        // Nothing is left to be read: what comes next is that it lost its partitions, and has them again.
+        while round >= 3 {
+            match consumer.next_event().await.unwrap() {
+                Some(ConsumerEvent::Rebalance(Rebalance::Assigned(_))) => break,
+                Some(ConsumerEvent::Rebalance(_)) => {}
+                other => panic!("{other:?}"),
+            }
         }
     }
     // Whoever comes after finds what was committed.
