@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use milena::{
-    Api, Consumer, Embedded, ErrorCode, Fault, Kafka, OffsetSpec, Producer, Properties, Record, TopicPartition,
+    Api, Consumer, ConsumerEvent, Embedded, ErrorCode, Fault, Kafka, OffsetSpec, Producer, Properties, Rebalance,
+    Record, TopicPartition,
 };
 use tokio::time::Instant;
 
@@ -198,6 +199,43 @@ async fn a_moved_leader_is_followed() {
     let asked = broker.requests().into_iter().filter(|request| request.api == Api::Produce);
     let asked = asked.map(|request| request.broker).collect::<std::collections::BTreeSet<_>>();
     assert_eq!(asked, [1, 2, 3].into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_is_missed_and_a_coordinator_that_moves_are_lived_with() {
+    let (broker, kafka) = three_brokers(2).await;
+    let producer = small_batches(&kafka).await;
+    let member = async || {
+        let builder = kafka.consumer("readers").subscribe([TOPIC]).auto_offset_reset(milena::OffsetReset::Earliest);
+        builder.auto_commit(None).build().await.unwrap()
+    };
+    let mut consumer = member().await;
+    for round in 0..6 {
+        send(&producer, round * RECORDS).await;
+        read(&mut consumer, round * RECORDS).await;
+        consumer.commit().await.unwrap();
+        match round {
+            0..3 => broker.move_coordinator("readers", 1 + round as i32),
+            3 => {
+                let [(id, None)] = &broker.group_members("readers")[..] else { panic!("one member") };
+                broker.expire_member("readers", id);
+            }
+            _ => drop(broker.fault(Api::Heartbeat).once(Fault::Error(ErrorCode::UNKNOWN_MEMBER_ID))),
+        }
+        // Nothing is left to be read: what comes next is that it lost its partitions, and has them again.
+        while round >= 3 {
+            match consumer.next_event().await.unwrap() {
+                Some(ConsumerEvent::Rebalance(Rebalance::Assigned(_))) => break,
+                Some(ConsumerEvent::Rebalance(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    // Whoever comes after finds what was committed.
+    consumer.close().await;
+    let mut consumer = member().await;
+    send(&producer, 6 * RECORDS).await;
+    read(&mut consumer, 6 * RECORDS).await;
 }
 
 #[tokio::test(start_paused = true)]

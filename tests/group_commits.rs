@@ -34,7 +34,7 @@ async fn committed(consumer: &Consumer, at: &TopicPartition) -> Option<i64> {
 /// On one thread: the user's task and the member's take turns, so that both kinds of commits lie there together.
 #[tokio::test]
 async fn what_is_committed_by_hand_is_not_set_back_by_what_commits_by_itself() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     let (group, topic) = (unique("both"), new_topic(broker.bootstrap(), "both", 1).await);
     Numbers::new(&kafka.producer().build().await.unwrap(), &topic, 1).send(300).await;
@@ -51,7 +51,7 @@ async fn what_is_committed_by_hand_is_not_set_back_by_what_commits_by_itself() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commits_without_a_pause_hold_up_no_rebalance() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let Some(proxied) = broker.proxied() else { return };
     let kafka = Kafka::connect(proxied.bootstrap()).await.unwrap();
     let (group, topic) = (unique("stream"), new_topic(broker.bootstrap(), "stream", 4).await);
@@ -84,7 +84,7 @@ async fn commits_without_a_pause_hold_up_no_rebalance() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_consumer_whose_closing_is_not_waited_for_commits_all_the_same() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let Some(proxied) = broker.proxied() else { return };
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     let (group, topic) = (unique("hasty"), new_topic(broker.bootstrap(), "hasty", 1).await);
@@ -110,7 +110,7 @@ async fn a_consumer_whose_closing_is_not_waited_for_commits_all_the_same() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_consumer_that_is_told_what_to_read_joins_no_group_not_even_when_it_closes() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let Some(proxied) = broker.proxied() else { return };
     let kafka = Kafka::connect(proxied.bootstrap()).await.unwrap();
     let (group, topic) = (unique("told"), new_topic(broker.bootstrap(), "told", 1).await);
@@ -126,7 +126,7 @@ async fn a_consumer_that_is_told_what_to_read_joins_no_group_not_even_when_it_cl
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metadata_go_with_an_offset_and_have_a_limit() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     let (group, topic) = (unique("metadata"), new_topic(broker.bootstrap(), "metadata", 1).await);
     Numbers::new(&kafka.producer().build().await.unwrap(), &topic, 1).send(10).await;

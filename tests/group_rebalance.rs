@@ -223,7 +223,7 @@ async fn a_pattern_finds_topics_that_come_and_forgets_those_that_go() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_that_is_not_there_yet_is_read_once_it_is() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     // Its metadata are fresh for longer than the test.
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     let (group, topic) = (unique("early"), unique("early"));

@@ -15,7 +15,7 @@ const PARTITIONS: usize = 6;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_eager_to_cooperative_by_offering_both_in_between() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     let (group, topic) = (unique("upgrade"), new_topic(broker.bootstrap(), "upgrade", PARTITIONS as i32).await);
     let mut numbers = Numbers::new(&kafka.producer().build().await.unwrap(), &topic, PARTITIONS as u32);

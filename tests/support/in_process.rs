@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, sync::mpsc, thread, time::Duration};
 
-use milena::Embedded;
+use milena::{ConfigChange, ConfigResource, Embedded};
 use tokio::sync::oneshot;
 
 pub const NODES: u16 = 3;
@@ -30,6 +30,9 @@ impl InProcess {
                 let builder = Embedded::builder().brokers(NODES).listen("127.0.0.1:0").auto_create_topics(false);
                 let builder = builder.default_partitions(3).min_session_timeout(Duration::from_secs(1));
                 let embedded = builder.start().await.expect("free ports");
+                let admin = embedded.kafka().await.expect("it answers").admin();
+                let two = ConfigChange::set("min.insync.replicas", "2");
+                admin.alter_configs(&ConfigResource::BrokerDefaults, [two]).await.expect("a setting");
                 let mut behind_proxies = Vec::new();
                 for id in 1..=NODES {
                     behind_proxies.push(embedded.listen_for_proxy(id.into()).await.expect("a free port"));
