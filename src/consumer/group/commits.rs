@@ -78,7 +78,8 @@ impl Commits {
             left.insert(at.clone(), number);
             self.waiting.insert(at, Entry { number, committed });
         }
-        match tell {
+        // Many may be made that nobody waits for, and for long: only what is to be committed is kept of them.
+        match tell.filter(|tell| !tell.is_closed()) {
             Some(tell) if left.is_empty() => drop(tell.send(Ok(()))),
             Some(tell) => self.askers.push(Asker { left, tell }),
             None => {}
@@ -310,6 +311,18 @@ mod tests {
         assert_eq!(next(&mut commits, now + Duration::from_secs(1)), [(0, 9)]);
         commits.answered(now, codes(&[(0, ErrorCode::NONE)]));
         assert!(first.try_recv().unwrap().is_ok(), "a newer offset is committed, so it is too");
+    }
+
+    #[test]
+    fn of_a_commit_that_nobody_waits_for_only_the_offset_is_kept() {
+        let (mut commits, now) = (commits(), Instant::now());
+        for n in 0..100 {
+            let (tell, heard) = oneshot::channel();
+            drop(heard);
+            commits.push(vec![(at(0), offset(n + 1))], Some(tell));
+        }
+        assert!(commits.askers.is_empty());
+        assert_eq!(next(&mut commits, now), [(0, 100)]);
     }
 
     #[test]
