@@ -148,3 +148,22 @@ async fn metadata_go_with_an_offset_and_have_a_limit() {
     assert_eq!((committed.len(), &*committed[&at].metadata, committed[&at].leader_epoch), (1, "so far", 0));
     consumer.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_takes_no_longer_than_it_says_when_no_coordinator_answers() {
+    let Some(broker) = broker() else { return };
+    let Some(proxied) = broker.proxied() else { return };
+    let kafka = Kafka::connect(proxied.bootstrap()).await.unwrap();
+    let (group, topic) = (unique("silent"), new_topic(broker.bootstrap(), "silent", 1).await);
+    Numbers::new(&kafka.producer().build().await.unwrap(), &topic, 1).send(10).await;
+    let mut consumer = quick(&kafka, &group).subscribe([&*topic]).build().await.unwrap();
+    timeout(SOON, consumer.recv()).await.unwrap().unwrap().unwrap();
+    let commit = consumer.commit();
+    let silence = proxied.freeze();
+    let other = consumer.commit();
+    timeout(Duration::from_secs(27), consumer.close()).await.expect("25 s, and a little for the machine");
+    // The first may have gone before the silence.
+    let _ = timeout(SOON, commit).await.expect("it has ended");
+    timeout(SOON, other).await.expect("it has ended").unwrap_err();
+    drop(silence);
+}

@@ -6,11 +6,11 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use milena::{
-    Consumer, ConsumerEvent, Kafka, NewTopic, Properties, Rebalance, Record, TopicPartition,
+    Consumer, ConsumerEvent, Kafka, NewTopic, OffsetSpec, Properties, Rebalance, Record, TopicPartition,
     assignor::{Assignor, CooperativeStickyAssignor, RangeAssignor, StickyAssignor},
 };
 use support::{Commits, Happening, Journal, Member, Numbers, broker, eventually, new_topic, quick, unique};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -236,6 +236,37 @@ async fn a_topic_that_is_not_there_yet_is_read_once_it_is() {
     }
     for _ in 0..10 {
         assert!(matches!(next(&mut consumer).await, ConsumerEvent::Record(_)));
+    }
+    consumer.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_rebalance_is_passed_over_among_records() {
+    let Some(broker) = broker() else { return };
+    let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
+    let (group, topic) = (unique("among"), new_topic(broker.bootstrap(), "among", 4).await);
+    let mut numbers = Numbers::new(&kafka.producer().build().await.unwrap(), &topic, 4);
+    for _ in 0..50 {
+        // Small batches: between two of them is where one would be passed over.
+        numbers.send(8).await;
+    }
+    let builder = quick(&kafka, &group).subscribe([&*topic]).assignors([cooperative()]).auto_commit(None);
+    let mut consumer = builder.build().await.unwrap();
+    let mut rebalances = 0;
+    let mut last = Instant::now();
+    while rebalances < 300 {
+        assert!(last.elapsed() < SOON, "after {rebalances} none was told");
+        // Each is asked for after the one before it was told.
+        match next(&mut consumer).await {
+            ConsumerEvent::Record(record) if record.offset() == 99 => {
+                consumer.seek(&record.topic_partition(), OffsetSpec::Beginning).unwrap();
+            }
+            ConsumerEvent::Record(_) => {}
+            ConsumerEvent::Rebalance(_) => {
+                (rebalances, last) = (rebalances + 1, Instant::now());
+                consumer.rejoin();
+            }
+        }
     }
     consumer.close().await;
 }
