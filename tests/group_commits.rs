@@ -144,6 +144,8 @@ async fn metadata_go_with_an_offset_and_have_a_limit() {
         let is_told = matches!(&error, CommitError::Refused { code: ErrorCode::OFFSET_METADATA_TOO_LARGE, .. });
         assert!(is_told, "{error}");
     }
+    let negative = consumer.commit_offsets([(at.clone(), -1)]).await.unwrap_err();
+    assert!(matches!(&negative, CommitError::Refused { code: ErrorCode::OFFSET_OUT_OF_RANGE, .. }), "{negative}");
     let committed = consumer.committed(&unknown).await.unwrap();
     assert_eq!((committed.len(), &*committed[&at].metadata, committed[&at].leader_epoch), (1, "so far", 0));
     consumer.close().await;
@@ -151,7 +153,7 @@ async fn metadata_go_with_an_offset_and_have_a_limit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closing_takes_no_longer_than_it_says_when_no_coordinator_answers() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let Some(proxied) = broker.proxied() else { return };
     let kafka = Kafka::connect(proxied.bootstrap()).await.unwrap();
     let (group, topic) = (unique("silent"), new_topic(broker.bootstrap(), "silent", 1).await);

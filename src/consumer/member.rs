@@ -117,14 +117,10 @@ impl Consumer {
 
     fn commit_all(&self, offsets: Offsets) -> Commit {
         let after = self.shared.config.api_timeout;
-        // A broker gives up the connection over a longer one, and asking again and again would hold up the other commits.
-        let too_long = offsets.iter().find(|(_, committed)| committed.metadata.len() > MAX_METADATA_BYTES);
-        let too_long = too_long.map(|(at, _)| at.clone());
-        let state = match (&self.group, too_long) {
+        let refused = offsets.iter().find_map(|(at, committed)| Some((at.clone(), cannot_be(committed)?)));
+        let state = match (&self.group, refused) {
             (None, _) => CommitState::Failed(CommitError::NoGroup),
-            (Some(_), Some(partition)) => {
-                CommitState::Failed(CommitError::Refused { partition, code: ErrorCode::OFFSET_METADATA_TOO_LARGE })
-            }
+            (Some(_), Some((partition, code))) => CommitState::Failed(CommitError::Refused { partition, code }),
             (Some(group), None) => {
                 let (tell, end) = oneshot::channel();
                 group.desk.commit(offsets, tell);
@@ -159,5 +155,16 @@ impl Consumer {
         if let Some(group) = &self.group {
             group.desk.rejoin();
         }
+    }
+}
+
+/// Why no broker would take it, if so.
+fn cannot_be(committed: &Committed) -> Option<ErrorCode> {
+    match committed.offset {
+        // It would stand for "nothing is committed".
+        ..0 => Some(ErrorCode::OFFSET_OUT_OF_RANGE),
+        // A broker gives up the connection over it, and asking again and again would hold up the other commits.
+        _ if committed.metadata.len() > MAX_METADATA_BYTES => Some(ErrorCode::OFFSET_METADATA_TOO_LARGE),
+        _ => None,
     }
 }
