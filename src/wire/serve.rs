@@ -38,10 +38,7 @@ impl Request {
             Ok::<_, kafka_wire_core::DecodeError>((header, body))
         };
         let (header, body) = read(frame).map_err(|error| format!("a request's header: {error}"))?;
-        let client_id = match &header.client_id {
-            Some(id) => Some(Arc::from(id.as_str())),
-            None => None,
-        };
+        let client_id = header.client_id.as_ref().map(|id| Arc::from(id.as_str()));
         Ok(Request { api_key: key, version, correlation_id: header.correlation_id, client_id, body })
     }
 

@@ -175,9 +175,9 @@ fn check_records(topic: &Topic, batch: &Batch, now: i64) -> Result<(), Refused> 
         (topic.is_compacted(), topic.timestamp_type() == TimestampType::CreateTime);
     let (before, after) =
         (topic.number("message.timestamp.before.max.ms"), topic.number("message.timestamp.after.max.ms"));
-    let mut records = batch.records(DecodeLimits::default())?;
+    let records = batch.records(DecodeLimits::default())?;
     let mut count = 0;
-    while let Some(record) = records.next() {
+    for record in records {
         let record = record.map_err(|error| invalid(error.to_string()))?;
         if record.offset != batch.base_offset() + i64::from(count) {
             return Err(invalid(format!("record {count} of the batch does not follow the one before")));
