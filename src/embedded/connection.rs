@@ -119,7 +119,8 @@ impl Client {
             }
             _ => {
                 let (key, version) = (request.api_key, request.version);
-                return Err(malformed(format!("API {key} is not served in version {version}")));
+                let name = api::OFFERED.iter().find(|api| api.key == key).map_or("unknown", |api| api.name);
+                return Err(malformed(format!("API {key} ({name}) is not served in version {version}")));
             }
         }
         let fate = self.host.with(|state| state.receive(&caller, request));
