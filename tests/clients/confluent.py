@@ -9,7 +9,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, ResourceType
 
-from checks import CODECS, PATIENCE_S, Checks, equal, eventually
+from checks import CODECS, PATIENCE_S, SASL, Checks, equal, eventually
 
 SERVERS, PREFIX = sys.argv[1:3]
 ADMIN = AdminClient({"bootstrap.servers": SERVERS})
@@ -158,6 +158,8 @@ def configs():
     topic = name("configs")
     ADMIN.create_topics([NewTopic(topic, 1, 1, config={"retention.ms": "12345"})])[topic].result(PATIENCE_S)
     resource = ConfigResource(ResourceType.TOPIC, topic)
+    # Each broker learns of it by itself.
+    eventually(lambda: topic in ADMIN.list_topics(timeout=PATIENCE_S).topics, "it is listed")
     entries = ADMIN.describe_configs([resource])[resource].result(PATIENCE_S)
     equal(entries["retention.ms"].value, "12345", "retention.ms")
     equal(entries["max.message.bytes"].value, "1048588", "max.message.bytes")
@@ -199,6 +201,16 @@ def unknown_topic():
         raise AssertionError("a topic that is not there was deleted")
 
 
+def sasl():
+    for mechanism in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"):
+        told = []
+        settings = {"bootstrap.servers": SASL, "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": mechanism, "sasl.username": "alice"}
+        admin = AdminClient({**settings, "sasl.password": "alice-secret"})
+        admin.create_topics([NewTopic(name(f"sasl-{mechanism}"), 1, 1)])[name(f"sasl-{mechanism}")].result(PATIENCE_S)
+        refused = Producer({**settings, "sasl.password": "wrong", "error_cb": told.append})
+        eventually(lambda: refused.poll(0.1) or KafkaError._AUTHENTICATION in [error.code() for error in told], "a wrong password is refused")
+
+
 checks = Checks()
 checks.run("codecs", codecs)
 checks.run("idempotent", idempotent)
@@ -210,4 +222,5 @@ checks.run("configs", configs)
 checks.run("partitions", partitions)
 checks.run("deletions", deletions)
 checks.run("unknown-topic", unknown_topic)
+checks.run("sasl", sasl)
 checks.end()
