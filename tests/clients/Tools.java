@@ -3,8 +3,10 @@ import java.io.FileInputStream;
 import java.io.InputStream;
 import java.io.PrintStream;
 import java.lang.reflect.InvocationTargetException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
+import java.util.List;
 import java.util.Scanner;
 import org.apache.kafka.common.utils.Exit;
 
@@ -30,7 +32,9 @@ public class Tools {
             new Thread(() -> run(command.split("\t"))).start();
         }
         if (together.length > 0) return;
-        Exit.setShutdownHookAdder((name, hook) -> {});
+        // What would be done when the JVM ends: a console producer is closed.
+        List<Runnable> hooks = new ArrayList<>();
+        Exit.setShutdownHookAdder((name, hook) -> hooks.add(hook));
         PrintStream answers = System.out;
         Scanner requests = new Scanner(System.in, "UTF-8");
         while (requests.hasNextLine()) {
@@ -42,6 +46,8 @@ public class Tools {
                 System.setOut(new PrintStream(out, true));
                 System.setErr(new PrintStream(errors, true));
                 code = run(Arrays.copyOfRange(request, 1, request.length));
+                hooks.forEach(Runnable::run);
+                hooks.clear();
             }
             Base64.Encoder base64 = Base64.getEncoder();
             answers.println(code + "\t" + base64.encodeToString(out.toByteArray()) + "\t" + base64.encodeToString(errors.toByteArray()));
