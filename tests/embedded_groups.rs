@@ -111,13 +111,16 @@ async fn a_member_goes_on_where_it_committed() {
 
 #[tokio::test(start_paused = true)]
 async fn of_two_members_with_one_instance_id_the_elder_is_fenced() {
-    let (_embedded, kafka, mut numbers) = cluster(1).await;
+    let (embedded, kafka, mut numbers) = cluster(1).await;
     numbers.send(10).await;
     let member = || reader(&kafka).instance_id("twin").auto_commit(None);
     let mut elder = member().build().await.unwrap();
     elder.recv().await.unwrap().unwrap();
     let mut younger = member().build().await.unwrap();
     younger.recv().await.unwrap().unwrap();
+    let members = embedded.group_members("readers");
+    assert_eq!(members.len(), 1, "{members:?}");
+    assert_eq!(members[0].1.as_deref(), Some("twin"));
     let error = loop {
         match elder.recv().await {
             Ok(_) => {}

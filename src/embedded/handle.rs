@@ -92,6 +92,11 @@ impl Embedded {
         Arc::new(Within(Arc::clone(&self.host)))
     }
 
+    /// The members of a consumer group: the id of each, and its `group.instance.id` if it is a static one.
+    pub fn group_members(&self, group: &str) -> Vec<(String, Option<String>)> {
+        self.host.with(|state| state.members_of(group))
+    }
+
     /// Stops a broker: its connections end, new ones are refused, and other replicas lead its partitions.
     pub fn stop_broker(&self, id: i32) {
         self.host.set_running(id, false);

@@ -224,11 +224,13 @@ impl Group {
 
     /// Ends a member's session at once. Whether there was such a member.
     pub(crate) fn expire(&mut self, turn: &mut Turn, member: &str) -> bool {
-        let is_there = self.members.contains_key(member) || self.pending_join.contains_key(member);
+        let is_member = self.members.contains_key(member);
+        let is_there = is_member || self.pending_join.contains_key(member);
         if is_there {
             self.dismiss(turn, member);
             match self.state {
-                GroupState::Stable | GroupState::CompletingRebalance => self.prepare_rebalance(turn),
+                // One that never joined is missed by nobody.
+                GroupState::Stable | GroupState::CompletingRebalance if is_member => self.prepare_rebalance(turn),
                 GroupState::PreparingRebalance if self.have_all_joined() => self.complete_join(turn),
                 _ => {}
             }

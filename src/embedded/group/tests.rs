@@ -241,6 +241,18 @@ fn an_id_that_is_not_used_does_not_hold_the_others_up_for_long() {
 }
 
 #[test]
+fn an_id_that_is_not_used_moves_nothing_when_it_lapses() {
+    let mut bench = bench();
+    let ids = bench.stable(1);
+    bench.known();
+    bench.pass(SESSION / 2);
+    bench.heartbeat(&ids[0]).unwrap();
+    bench.pass(SESSION / 2);
+    assert_eq!(bench.group.state(), GroupState::Stable);
+    assert!(bench.group.pending_join.is_empty());
+}
+
+#[test]
 fn protocols_are_chosen_by_vote_and_one_that_fits_none_is_refused() {
     let mut bench = bench_waiting(Duration::from_secs(1));
     let votes: [&[&str]; 3] = [&["range", "sticky"], &["sticky", "range"], &["sticky", "other", "range"]];
