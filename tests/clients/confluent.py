@@ -158,9 +158,15 @@ def configs():
     topic = name("configs")
     ADMIN.create_topics([NewTopic(topic, 1, 1, config={"retention.ms": "12345"})])[topic].result(PATIENCE_S)
     resource = ConfigResource(ResourceType.TOPIC, topic)
-    # Each broker learns of it by itself.
-    eventually(lambda: topic in ADMIN.list_topics(timeout=PATIENCE_S).topics, "it is listed")
-    entries = ADMIN.describe_configs([resource])[resource].result(PATIENCE_S)
+
+    def described():
+        try:
+            return ADMIN.describe_configs([resource])[resource].result(PATIENCE_S)
+        except KafkaException as error:
+            # Each broker learns of it by itself.
+            equal(error.args[0].code(), KafkaError.UNKNOWN_TOPIC_OR_PART, "the error")
+
+    entries = eventually(described, "it is described")
     equal(entries["retention.ms"].value, "12345", "retention.ms")
     equal(entries["max.message.bytes"].value, "1048588", "max.message.bytes")
 
