@@ -3,7 +3,8 @@
 //! goes on where it was.
 //!
 //! ```sh
-//! KAFKA_BOOTSTRAP_SERVERS=localhost:9092 cargo run --example orders
+//! cargo run --example orders                                              # on the embedded broker
+//! KAFKA_BOOTSTRAP_SERVERS=localhost:9092 cargo run --example orders       # on a real one
 //! ```
 //!
 //! The topic `order-create-event` is made if it is not there.
@@ -29,7 +30,10 @@ struct OrderCreated {
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let kafka = Kafka::from_env().await?;
+    let kafka = match std::env::var_os("KAFKA_BOOTSTRAP_SERVERS") {
+        Some(_) => Kafka::from_env().await?,
+        None => Kafka::embedded().await?,
+    };
     match kafka.admin().create_topic(NewTopic::new(TOPIC).partitions(4)).await {
         Ok(_) | Err(AdminError::AlreadyExists { .. }) => {}
         Err(error) => return Err(error.into()),

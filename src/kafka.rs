@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+#[cfg(feature = "embedded")]
+use crate::embedded::Embedded;
 use crate::{
     admin::{ADMIN_KEYS, Admin, AdminConfig},
     cluster::{Cluster, ClusterError},
@@ -117,12 +119,12 @@ impl Kafka {
     /// # Errors
     /// None that is known; it is asked as any other cluster is.
     pub async fn embedded() -> Result<Kafka, ConnectError> {
-        crate::Embedded::start().kafka().await
+        Embedded::start().kafka().await
     }
 }
 
 #[cfg(feature = "embedded")]
-impl crate::Embedded {
+impl Embedded {
     /// A handle on this cluster, for clients within this process.
     ///
     /// # Errors

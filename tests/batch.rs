@@ -56,6 +56,31 @@ fn any_record() -> impl Strategy<Value = Plain> {
     (bytes(), bytes(), vec((".{0,20}", bytes()), 0..4), any::<i64>())
 }
 
+#[test]
+fn a_higher_level_compresses_more_and_one_that_a_codec_lacks_is_its_nearest() {
+    let value = |number: u32| {
+        format!("{{\"order\":{number},\"product\":{},\"quantity\":3}}", number.wrapping_mul(2_654_435_761))
+    };
+    let records: Vec<Plain> = (0..2_000).map(|n| (None, Some(value(n).into_bytes()), vec![], 0)).collect();
+    let at = |codec| {
+        let bytes = encode(&records, codec);
+        assert_eq!(decode(bytes.clone(), true).unwrap(), records, "{codec:?}");
+        bytes
+    };
+    assert!(at(Compression::Gzip(9)).len() < at(Compression::Gzip(1)).len());
+    assert!(at(Compression::Zstd(4)) != at(Compression::Zstd(1)));
+    assert!(at(Compression::Zstd(1)).len() < at(Compression::Zstd(-7)).len());
+    for (lacking, nearest) in [
+        (Compression::Gzip(0), Compression::Gzip(1)),
+        (Compression::Gzip(10), Compression::Gzip(9)),
+        (Compression::Zstd(22), Compression::Zstd(4)),
+        (Compression::Zstd(-131_072), Compression::Zstd(-7)),
+        (Compression::Zstd(0), Compression::ZSTD),
+    ] {
+        assert!(at(lacking) == at(nearest), "{lacking:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read_back(records in vec(any_record(), 1..40)) {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use milena::{Kafka, OffsetSpec, Record};
-use support::{cluster_control, eventually, kafka_tool};
+use support::{cluster_control, eventually, kafka_tool, read_log};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_delivery_ends_with_the_truth_and_the_producer_goes_on() {
@@ -76,20 +76,15 @@ async fn every_delivery_ends_with_the_truth_and_the_producer_goes_on() {
     producer.close().await;
     assert!(!possible.is_empty() || !impossible.is_empty(), "nothing expired: there was no outage");
 
-    let max = (number * 2).to_string();
-    #[rustfmt::skip]
-    let args = [
-        "--bootstrap-server", &brokers, "--topic", &topic, "--from-beginning", "--max-messages", &max, "--timeout-ms", "15000",
-        "--formatter-property", "print.partition=true",
-    ];
-    let text = kafka_tool("org.apache.kafka.tools.consumer.ConsoleConsumer", &args);
+    let log = match control.is_real() {
+        true => by_the_console(&brokers, &topic, number),
+        false => by_milena(&brokers, &topic).await,
+    };
     let mut logs: HashMap<i32, Vec<u32>> = HashMap::new();
     let mut written = HashSet::new();
-    for line in text.lines().filter(|line| line.starts_with("Partition:")) {
-        let (partition, value) = line.split_once('\t').unwrap();
-        let number: u32 = value.parse().unwrap();
+    for (partition, number) in log {
         assert!(written.insert(number), "{number} is there twice");
-        logs.entry(partition.trim_start_matches("Partition:").parse().unwrap()).or_default().push(number);
+        logs.entry(partition).or_default().push(number);
     }
     assert!(logs.values().all(|log| log.is_sorted()), "out of order");
     assert!(acknowledged.is_subset(&written), "acknowledged and lost: {:?}", acknowledged.difference(&written).min());
@@ -111,4 +106,27 @@ fn cpu_seconds() -> f64 {
     let system: f64 = fields.next().unwrap().parse().unwrap();
     // In USER_HZ, which is 100 on Linux everywhere.
     (user + system) / 100.0
+}
+
+/// Partition and number of each record, as Kafka's console consumer reads them.
+fn by_the_console(brokers: &str, topic: &str, number: u32) -> Vec<(i32, u32)> {
+    let max = (number * 2).to_string();
+    #[rustfmt::skip]
+    let args = [
+        "--bootstrap-server", brokers, "--topic", topic, "--from-beginning", "--max-messages", &max, "--timeout-ms", "15000",
+        "--formatter-property", "print.partition=true",
+    ];
+    let text = kafka_tool("org.apache.kafka.tools.consumer.ConsoleConsumer", &args);
+    let lines = text.lines().filter(|line| line.starts_with("Partition:"));
+    let record = |line: &str| {
+        let (partition, value) = line.split_once('\t').unwrap();
+        (partition.trim_start_matches("Partition:").parse().unwrap(), value.parse().unwrap())
+    };
+    lines.map(record).collect()
+}
+
+/// The same by a consumer of this crate that begins anew.
+async fn by_milena(brokers: &str, topic: &str) -> Vec<(i32, u32)> {
+    let log = read_log(brokers, topic).await;
+    log.into_iter().flat_map(|(partition, records)| records.into_iter().map(move |(_, n)| (partition, n))).collect()
 }

@@ -10,7 +10,7 @@ use std::{
 
 use milena::{ConsumeError, Consumer, Kafka, NewTopic, OffsetSpec, Properties, Record, TopicPartition};
 use support::{
-    Broker, Fault, Filter, Numbers, ProxiedCluster, broker, cluster_control, eventually, new_topic, number_of,
+    Broker, Fault, Filter, Numbers, ProxiedCluster, broker, eventually, new_topic, number_of, real_cluster_control,
 };
 use tokio::time::timeout;
 
@@ -21,7 +21,7 @@ const SOON: Duration = Duration::from_secs(60);
 
 /// A topic with so many records in small batches, and a proxy before each node.
 async fn filled(prefix: &str, records: u32) -> Option<(Broker, ProxiedCluster, String)> {
-    let broker = broker()?;
+    let broker = broker();
     let proxied = broker.proxied()?;
     let topic = new_topic(broker.bootstrap(), prefix, PARTITIONS as i32).await;
     // Through the proxies, so that they count the bytes.
@@ -167,7 +167,7 @@ async fn in_calm_weather_no_byte_is_fetched_twice() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_stands_still_until_others_lead_stops_nothing() {
-    let Some(mut control) = cluster_control() else { return };
+    let Some(mut control) = real_cluster_control("a process has to stand still") else { return };
     let topic = new_topic(&control.bootstrap(), "still-fetches", PARTITIONS as i32).await;
     let kafka = Kafka::connect(&control.bootstrap()).await.unwrap();
     let producer = kafka.producer().set("batch.size", "1000").build().await.unwrap();

@@ -7,7 +7,7 @@ async fn what_is_sent_is_read_back() {
     let kafka = Kafka::embedded().await.unwrap();
     let producer = kafka.producer().build().await.unwrap();
     for n in 0..100 {
-        producer.enqueue(Record::to("greetings").value(n.to_string())).await.unwrap();
+        drop(producer.enqueue(Record::to("greetings").value(n.to_string())).await.unwrap());
     }
     producer.flush().await;
     let mut consumer =

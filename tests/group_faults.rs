@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use milena::{Kafka, Producer};
 use support::{
-    ClusterControl, Commits, Journal, Member, Numbers, cluster_control, eventually, new_topic, quick, unique,
+    ClusterControl, Commits, Journal, Member, Numbers, eventually, new_topic, quick, real_cluster_control, unique,
 };
 
 const SOON: Duration = Duration::from_secs(90);
@@ -49,15 +49,6 @@ impl Setting {
         eventually(SOON, "they share", async || self.journal.shared_by(&["one", "two"], PARTITIONS as usize)).await;
     }
 
-    /// The node that coordinates the group: the leader of its partition of Kafka's own topic.
-    async fn coordinator(&self, control: &ClusterControl, wanted: impl Fn(u16) -> bool) -> u16 {
-        // As Java's `String.hashCode`, and the four partitions of kafka.sh.
-        let hash = self.group.bytes().fold(0i32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
-        let partition = (hash & 0x7fff_ffff) as u32 % 4;
-        let is_wanted = |leader: Option<u16>| leader.is_some_and(&wanted);
-        control.leader(SOON, "__consumer_offsets", partition, is_wanted).await.expect("it is somebody")
-    }
-
     async fn end(self) {
         for member in self.members {
             member.close().await;
@@ -69,13 +60,13 @@ impl Setting {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes; `bash .ci/run long` runs it"]
 async fn the_coordinator_is_killed() {
-    let Some(mut control) = cluster_control() else { return };
+    let Some(mut control) = real_cluster_control("processes are killed") else { return };
     let mut setting = Setting::new(&control, "coordinator").await;
     for _ in 0..2 {
         let generation = setting.members[0].generation().await;
-        let victim = setting.coordinator(&control, |_| true).await;
+        let victim = control.coordinator(SOON, &setting.group, |_| true).await;
         tokio::task::block_in_place(|| control.kill(victim));
-        setting.coordinator(&control, |node| node != victim).await;
+        control.coordinator(SOON, &setting.group, |node| node != victim).await;
         setting.are_read(600).await;
         assert_eq!(setting.members[0].generation().await, generation, "the next coordinator knows the group");
         tokio::task::block_in_place(|| control.start(victim));
@@ -89,7 +80,7 @@ async fn the_coordinator_is_killed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes; `bash .ci/run long` runs it"]
 async fn every_broker_is_replaced_and_then_all_are_gone_at_once() {
-    let Some(mut control) = cluster_control() else { return };
+    let Some(mut control) = real_cluster_control("processes are killed") else { return };
     let mut setting = Setting::new(&control, "replaced").await;
     for node in 1..=control.nodes() {
         tokio::task::block_in_place(|| control.stop(node));

@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use milena::Kafka;
-use support::{Client, Journal, Numbers, Peer, PeerGroup, broker, eventually, new_topic, peer, unique};
+use support::{Client, Journal, Numbers, Peer, PeerGroup, eventually, new_topic, peer, real_kafka_only, unique};
 
 const SOON: Duration = Duration::from_secs(60);
 const PARTITIONS: usize = 7;
@@ -68,7 +68,7 @@ impl Mixed {
 
 /// Each client is first once; then it leads, and is killed.
 async fn shares(assignor: &'static str) {
-    let Some(broker) = broker() else { return };
+    let Some(broker) = real_kafka_only("Java's members are started with Kafka's jars") else { return };
     if peer::python().is_none() {
         return;
     }

@@ -8,7 +8,7 @@ use milena::{
     ConsumeError, Consumer, ConsumerBuilder, ConsumerEvent, Kafka, OffsetReset, Properties, Rebalance, TopicPartition,
     assignor::CooperativeStickyAssignor,
 };
-use support::{Broker, Java, Numbers, broker, eventually, new_topic, number_of, quick, unique};
+use support::{Broker, Java, Numbers, broker, eventually, new_topic, number_of, quick, real_kafka_only, unique};
 use tokio::time::{Instant, timeout};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -59,7 +59,7 @@ async fn next(consumer: &mut Consumer) -> u32 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_commits_by_itself_never_commits_what_the_user_still_holds() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let setting = Setting::new(&broker, "auto", 1, 1_000).await;
     let interval = Some(Duration::from_millis(100));
     let mut consumer = setting.member().auto_commit(interval).build().await.unwrap();
@@ -86,7 +86,7 @@ async fn what_commits_by_itself_never_commits_what_the_user_still_holds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closing_commits_and_leaves_at_once_and_dropping_leaves_without() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let setting = Setting::new(&broker, "leave", 1, 100).await;
     // Nobody is missed within a test's patience: whoever is gone has left.
     let member = || setting.member().set("session.timeout.ms", "300000");
@@ -111,8 +111,27 @@ async fn closing_commits_and_leaves_at_once_and_dropping_leaves_without() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_ends_at_once_where_nobody_has_to_be_told() {
+    let broker = broker();
+    let setting = Setting::new(&broker, "untold", 1, 10).await;
+    // With metadata that are fresh for longer than the test: nothing else wakes the member.
+    let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
+    let group = unique("untold");
+    let builders = [
+        kafka.consumer(&*group).assign([(setting.at(0), milena::OffsetSpec::Beginning)]).auto_commit(None),
+        quick(&kafka, &group).subscribe([&*setting.topic]).instance_id("one").auto_commit(None),
+    ];
+    for builder in builders {
+        let mut consumer = builder.build().await.unwrap();
+        next(&mut consumer).await;
+        timeout(SOON, consumer.commit()).await.unwrap().unwrap();
+        timeout(Duration::from_secs(3), consumer.close()).await.expect("it has nothing to wait for");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_consumer_that_is_told_what_to_read_commits_too() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let setting = Setting::new(&broker, "manual", 1, 100).await;
     let member = || {
         let start = [(setting.at(0), milena::OffsetSpec::At(5))];
@@ -145,7 +164,7 @@ async fn a_consumer_that_is_told_what_to_read_commits_too() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_reset_policy_a_partition_waits_for_a_seek() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let setting = Setting::new(&broker, "no-reset", 2, 100).await;
     let mut consumer = setting.member().auto_offset_reset(OffsetReset::None).build().await.unwrap();
     let mut waiting = Vec::new();
@@ -166,7 +185,7 @@ async fn without_a_reset_policy_a_partition_waits_for_a_seek() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_to_begin_can_be_said_when_partitions_are_assigned() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let setting = Setting::new(&broker, "seek-first", 2, 100).await;
     let mut consumer = setting.member().auto_commit(None).build().await.unwrap();
     let Ok(Ok(Some(ConsumerEvent::Rebalance(Rebalance::Assigned(all))))) = timeout(SOON, consumer.next_event()).await
@@ -186,7 +205,7 @@ async fn where_to_begin_can_be_said_when_partitions_are_assigned() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pausing_and_seeking_with_records_on_their_way_loses_nothing() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let mut setting = Setting::new(&broker, "flight", 2, 4_000).await;
     let mut consumer = setting.member().auto_commit(None).build().await.unwrap();
     let (even, odd) = (setting.at(0), setting.at(1));
@@ -220,7 +239,7 @@ async fn pausing_and_seeking_with_records_on_their_way_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn offsets_that_a_transaction_may_still_change_are_waited_for() {
-    let Some(broker) = broker() else { return };
+    let Some(broker) = real_kafka_only("transactions are not embedded") else { return };
     let setting = Setting::new(&broker, "unstable", 1, 100).await;
     let mut java = Java::start(broker.bootstrap());
     for (commits, begins_at) in [(true, 50), (false, 0)] {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use milena::{ConsumeError, ConsumerEvent, Kafka, Rebalance};
 use support::{
-    Commits, Direction, Fault, Filter, Journal, Member, Numbers, broker, eventually, new_topic, quick, unique,
+    Commits, Direction, Fault, Filter, Journal, Member, Numbers, broker, cluster_control, eventually, new_topic, quick,
+    unique,
 };
 use tokio::time::timeout;
 
@@ -18,7 +19,7 @@ const HEARTBEAT: i16 = 12;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_whose_user_is_away_leaves_says_so_once_and_joins_again() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     let (group, topic) = (unique("overdue"), new_topic(broker.bootstrap(), "overdue", 2).await);
     let mut numbers = Numbers::new(&kafka.producer().build().await.unwrap(), &topic, 2);
@@ -68,7 +69,7 @@ async fn a_member_whose_user_is_away_leaves_says_so_once_and_joins_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heartbeats_go_on_while_the_user_holds_a_record_and_while_no_fetch_is_answered() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let Some(proxied) = broker.proxied() else { return };
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     let (group, topic) = (unique("beats"), new_topic(broker.bootstrap(), "beats", 6).await);
@@ -97,6 +98,41 @@ async fn heartbeats_go_on_while_the_user_holds_a_record_and_while_no_fetch_is_an
     assert_eq!(journal.numbers().len(), 59, "it is stalled");
     drop(stalled);
     eventually(SOON, "what came meanwhile", async || journal.numbers().len() == 119).await;
+    assert_eq!(consumer.generation().await, Some(generation));
+    journal.assert_nothing_twice();
+    consumer.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heartbeats_go_on_while_a_broker_that_is_fetched_from_stands_still() {
+    let Some(mut control) = cluster_control() else { return };
+    let proxied = control.proxied();
+    let kafka = Kafka::connect(&control.bootstrap()).await.unwrap();
+    let (group, topic) = (unique("still"), new_topic(&control.bootstrap(), "still", 6).await);
+    let mut numbers = Numbers::new(&kafka.producer().build().await.unwrap(), &topic, 6);
+    numbers.send(60).await;
+    let journal = Journal::new();
+    let through = Kafka::connect(proxied.bootstrap()).await.unwrap();
+    let consumer = quick(&through, &group).subscribe([&*topic]).auto_commit(None).build().await.unwrap();
+    let consumer = Member::start("steady", consumer, &journal, Commits::Every(1));
+    eventually(SOON, "all are handed out", async || journal.has_all(60)).await;
+    let generation = consumer.generation().await.expect("it has joined");
+
+    let coordinator = control.coordinator(SOON, &group, |_| true).await;
+    let led = async |partition| control.leader(SOON, &topic, partition, |leader| leader.is_some()).await;
+    let mut victim = None;
+    for partition in 0..6 {
+        victim = victim.or(led(partition).await.filter(|leader| *leader != coordinator));
+    }
+    let victim = victim.expect("six partitions have more than one leader");
+    tokio::task::block_in_place(|| control.pause(victim));
+    // More heartbeats than fit into a session.
+    let until = proxied.answers(HEARTBEAT) + 6_000 / 300 + 3;
+    eventually(SOON, "heartbeats go on", async || proxied.answers(HEARTBEAT) >= until).await;
+    assert_eq!(consumer.generation().await, Some(generation));
+    tokio::task::block_in_place(|| control.resume(victim));
+    numbers.send(60).await;
+    eventually(SOON, "what came afterwards", async || journal.has_all(120)).await;
     assert_eq!(consumer.generation().await, Some(generation));
     journal.assert_nothing_twice();
     consumer.close().await;

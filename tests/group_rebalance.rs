@@ -6,11 +6,11 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use milena::{
-    Consumer, ConsumerEvent, Kafka, Properties, Rebalance, Record, TopicPartition,
+    Consumer, ConsumerEvent, Kafka, NewTopic, OffsetSpec, Properties, Rebalance, Record, TopicPartition,
     assignor::{Assignor, CooperativeStickyAssignor, RangeAssignor, StickyAssignor},
 };
 use support::{Commits, Happening, Journal, Member, Numbers, broker, eventually, new_topic, quick, unique};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -37,7 +37,7 @@ async fn rebalance(consumer: &mut Consumer) -> Rebalance {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_while_partitions_are_revoked_is_made_and_reading_goes_on() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     for assignor in [range(), cooperative()] {
         let (group, topic) = (unique("revoke"), new_topic(broker.bootstrap(), "revoke", 4).await);
@@ -86,7 +86,7 @@ async fn a_commit_while_partitions_are_revoked_is_made_and_reading_goes_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_fetched_ahead_of_a_rebalance_is_neither_lost_nor_handed_out_twice() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     for assignor in [range(), Arc::new(StickyAssignor), cooperative()] {
         let (group, topic) = (unique("ahead"), new_topic(broker.bootstrap(), "ahead", 6).await);
@@ -120,7 +120,7 @@ async fn what_was_fetched_ahead_of_a_rebalance_is_neither_lost_nor_handed_out_tw
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_a_cooperative_assignor_what_stays_is_never_revoked() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     let (group, topic) = (unique("stays"), new_topic(broker.bootstrap(), "stays", 12).await);
     let journal = Journal::new();
@@ -162,7 +162,7 @@ async fn attentive(bootstrap: &str) -> Kafka {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn partitions_that_are_added_are_shared_too() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let kafka = attentive(broker.bootstrap()).await;
     for assignor in [range(), cooperative()] {
         let (group, topic) = (unique("grows"), new_topic(broker.bootstrap(), "grows", 2).await);
@@ -192,14 +192,15 @@ async fn partitions_that_are_added_are_shared_too() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pattern_finds_topics_that_come_and_forgets_those_that_go() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let kafka = attentive(broker.bootstrap()).await;
     let prefix = unique("pattern");
     let first = new_topic(broker.bootstrap(), &format!("{prefix}-a"), 2).await;
+    // Beside it and Kafka's own, which no pattern finds.
     new_topic(broker.bootstrap(), &format!("other-{prefix}"), 2).await;
     let journal = Journal::new();
     let start = async |name: &str| {
-        let builder = quick(&kafka, &prefix).subscribe_pattern(format!("{prefix}-.*")).assignors([cooperative()]);
+        let builder = quick(&kafka, &prefix).subscribe_pattern(format!("__.*|{prefix}-.*")).assignors([cooperative()]);
         Member::start(name, builder.build().await.unwrap(), &journal, Commits::Every(1))
     };
     let one = start("one").await;
@@ -218,4 +219,54 @@ async fn a_pattern_finds_topics_that_come_and_forgets_those_that_go() {
     journal.assert_one_owner();
     one.close().await;
     two.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_is_not_there_yet_is_read_once_it_is() {
+    let broker = broker();
+    // Its metadata are fresh for longer than the test.
+    let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
+    let (group, topic) = (unique("early"), unique("early"));
+    let mut consumer = quick(&kafka, &group).subscribe([&*topic]).build().await.unwrap();
+    assert_eq!(rebalance(&mut consumer).await, Rebalance::Assigned(Vec::new()));
+    kafka.admin().create_topic(NewTopic::new(&*topic).partitions(2)).await.unwrap();
+    Numbers::new(&kafka.producer().build().await.unwrap(), &topic, 2).send(10).await;
+    while consumer.assignment().len() < 2 {
+        let Rebalance::Assigned(_) = rebalance(&mut consumer).await else { panic!("nothing is taken away") };
+    }
+    for _ in 0..10 {
+        assert!(matches!(next(&mut consumer).await, ConsumerEvent::Record(_)));
+    }
+    consumer.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_rebalance_is_passed_over_among_records() {
+    let broker = broker();
+    let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
+    let (group, topic) = (unique("among"), new_topic(broker.bootstrap(), "among", 4).await);
+    let mut numbers = Numbers::new(&kafka.producer().build().await.unwrap(), &topic, 4);
+    for _ in 0..50 {
+        // Small batches: between two of them is where one would be passed over.
+        numbers.send(8).await;
+    }
+    let builder = quick(&kafka, &group).subscribe([&*topic]).assignors([cooperative()]).auto_commit(None);
+    let mut consumer = builder.build().await.unwrap();
+    let mut rebalances = 0;
+    let mut last = Instant::now();
+    while rebalances < 300 {
+        assert!(last.elapsed() < SOON, "after {rebalances} none was told");
+        // Each is asked for after the one before it was told.
+        match next(&mut consumer).await {
+            ConsumerEvent::Record(record) if record.offset() == 99 => {
+                consumer.seek(&record.topic_partition(), OffsetSpec::Beginning).unwrap();
+            }
+            ConsumerEvent::Record(_) => {}
+            ConsumerEvent::Rebalance(_) => {
+                (rebalances, last) = (rebalances + 1, Instant::now());
+                consumer.rejoin();
+            }
+        }
+    }
+    consumer.close().await;
 }

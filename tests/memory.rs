@@ -16,7 +16,7 @@ use std::{
 };
 
 use milena::{Compression, Kafka, OffsetSpec, Record};
-use support::{ClusterControl, cluster_control, eventually, new_topic};
+use support::{ClusterControl, eventually, new_topic, real_cluster_control};
 use tokio::time::timeout;
 
 const BUFFER: usize = 64 << 20;
@@ -109,7 +109,7 @@ fn a_stalled_cluster_costs_the_buffer_and_little_more() {
     let records = std::env::var("MILENA_TEST_RECORDS").map_or(1_000_000, |n| n.parse().expect("a number"));
     if let Ok(case) = std::env::var(CASE) {
         let (codec, value_bytes, times) = CASES[case.parse::<usize>().expect("a case's number")];
-        let Some(mut control) = cluster_control() else { return };
+        let Some(mut control) = real_cluster_control("processes have to stand still") else { return };
         let case = stays_in_its_buffer(&mut control, codec, value_bytes, records * times);
         return tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)

@@ -1,16 +1,15 @@
-//! The producer on a real broker: what it refuses. What arrives is for interop.rs, what fails for produce_faults.rs.
+//! The producer on a broker: what it refuses. What arrives is for interop.rs, what fails for produce_faults.rs.
 
 mod support;
 
 use milena::{Kafka, ProduceError, Record};
-use support::{brokers, create_topic, unique};
+use support::{broker, unique};
 
 #[tokio::test]
 async fn what_cannot_be_sent_is_an_error_at_once() {
-    let Some(brokers) = brokers() else { return };
-    let kafka = Kafka::connect(&brokers).await.unwrap();
-    let topic = unique("produce");
-    create_topic(&brokers, &topic, 2);
+    let broker = broker();
+    let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
+    let topic = broker.topic("produce", 2).await;
     let producer = kafka.producer().batch_bytes(1000).build().await.unwrap();
 
     let large = producer.send(Record::to(&topic).value(vec![0; 2000])).await.unwrap_err();

@@ -13,8 +13,8 @@ use kafka_wire::ProduceResponse;
 use kafka_wire_core::{ApiVersion, DecodeLimits, KafkaDecode, KafkaEncode};
 use milena::{Kafka, NewTopic, ProduceError, Properties, Record};
 use support::{
-    Broker, Direction, Fault, Filter, Log, Numbers, ProxiedCluster, broker, cluster_control, eventually, new_topic,
-    read_log, unique,
+    Broker, Direction, Fault, Filter, Log, Numbers, ProxiedCluster, broker, eventually, new_topic, read_log,
+    real_cluster_control, unique,
 };
 use tokio::{runtime::Handle, time::timeout};
 
@@ -24,7 +24,7 @@ const SOON: Duration = Duration::from_secs(60);
 
 /// A cluster that other tests use too, and a proxy before each of its nodes.
 fn proxied() -> Option<(Broker, ProxiedCluster)> {
-    let broker = broker()?;
+    let broker = broker();
     let proxied = broker.proxied()?;
     Some((broker, proxied))
 }
@@ -127,7 +127,7 @@ async fn requests_that_never_arrive_are_sent_again_in_order() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_stands_still_until_others_lead_is_left_and_found_again() {
-    let Some(mut control) = cluster_control() else { return };
+    let Some(mut control) = real_cluster_control("a process has to stand still") else { return };
     let topic = new_topic(&control.bootstrap(), "still", 3).await;
     let kafka = connect(&control.bootstrap(), &[("request.timeout.ms", "2000")]).await;
     let producer = kafka.producer().batch_bytes(1_000).build().await.unwrap();
@@ -147,9 +147,26 @@ async fn a_broker_that_stands_still_until_others_lead_is_left_and_found_again() 
     assert_eq!(count(&numbers.check(&control.bootstrap()).await), 2_400);
 }
 
+/// By Kafka's own tools: the first replica of each partition becomes the last, and the next one leads.
+async fn move_leaders(broker: &Broker, topic: &str, replicas: &[[i32; 3]]) {
+    let moved = replicas.iter().enumerate().map(|(partition, replicas)| {
+        let [a, b, c] = replicas;
+        format!(r#"{{"topic":"{topic}","partition":{partition},"replicas":[{b},{c},{a}]}}"#)
+    });
+    let json = format!(r#"{{"version":1,"partitions":[{}]}}"#, moved.collect::<Vec<_>>().join(","));
+    with_file(&json, async |path| {
+        let args = ["--execute", "--reassignment-json-file", path];
+        broker.tool("org.apache.kafka.tools.reassign.ReassignPartitionsCommand", &args, "").await;
+        // The same form names the partitions whose first replica is to lead.
+        let args = ["--election-type", "preferred", "--path-to-json-file", path];
+        broker.tool("org.apache.kafka.tools.LeaderElectionCommand", &args, "").await;
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_moves_is_followed() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let kafka = connect(broker.bootstrap(), &[]).await;
     let topic = unique("moves");
     let replicas = [[1, 2, 3], [2, 3, 1], [3, 1, 2]];
@@ -168,19 +185,11 @@ async fn a_leader_that_moves_is_followed() {
         numbers.settle_acknowledged().await;
         numbers
     });
-    let moved = replicas.iter().enumerate().map(|(partition, replicas)| {
-        let [a, b, c] = replicas;
-        format!(r#"{{"topic":"{topic}","partition":{partition},"replicas":[{b},{c},{a}]}}"#)
-    });
-    let json = format!(r#"{{"version":1,"partitions":[{}]}}"#, moved.collect::<Vec<_>>().join(","));
-    with_file(&json, async |path| {
-        let args = ["--execute", "--reassignment-json-file", path];
-        broker.tool("org.apache.kafka.tools.reassign.ReassignPartitionsCommand", &args, "").await;
-        // The same form names the partitions whose first replica is to lead.
-        let args = ["--election-type", "preferred", "--path-to-json-file", path];
-        broker.tool("org.apache.kafka.tools.LeaderElectionCommand", &args, "").await;
-    })
-    .await;
+    if let Some(embedded) = broker.embedded() {
+        replicas.iter().zip(0..).for_each(|([_, next, _], partition)| embedded.move_leader(&topic, partition, *next));
+    } else {
+        move_leaders(&broker, &topic, &replicas).await;
+    }
     eventually(SOON, "every leader has moved", async || {
         let described = kafka.admin().describe_topic(&topic).await.map_err(|error| error.to_string())?;
         let leaders = described.partitions.iter().map(|p| p.leader).collect::<Vec<_>>();
@@ -194,7 +203,7 @@ async fn a_leader_that_moves_is_followed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_made_anew_gets_what_was_waiting_once_and_in_order() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let topic = new_topic(broker.bootstrap(), "anew", 3).await;
     let kafka = connect(broker.bootstrap(), &[]).await;
     let producer = kafka.producer().batch_bytes(1_000).build().await.unwrap();
@@ -215,7 +224,7 @@ async fn a_topic_made_anew_gets_what_was_waiting_once_and_in_order() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_made_anew_with_fewer_partitions_gets_records_where_it_has_them() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let topic = new_topic(broker.bootstrap(), "fewer", 6).await;
     let kafka = connect(broker.bootstrap(), &[("metadata.max.age.ms", "300")]).await;
     let producer = kafka.producer().batch_bytes(200).delivery_timeout(Duration::from_secs(5)).build().await.unwrap();
@@ -242,7 +251,7 @@ async fn a_topic_made_anew_with_fewer_partitions_gets_records_where_it_has_them(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn partitions_that_are_added_get_records_of_both_kinds() {
-    let Some(broker) = broker() else { return };
+    let broker = broker();
     let topic = new_topic(broker.bootstrap(), "grows", 1).await;
     let kafka = connect(broker.bootstrap(), &[("metadata.max.age.ms", "300")]).await;
     let producer = kafka.producer().batch_bytes(200).build().await.unwrap();

@@ -425,7 +425,7 @@ async fn a_condition_that_never_holds_is_named() {
 
 #[tokio::test]
 async fn a_real_clients_whole_traffic_goes_through_the_proxies() {
-    let Some(broker) = support::broker() else { return };
+    let Some(broker) = support::real_kafka_only("the client is Java's") else { return };
     let Some(proxies) = broker.proxied() else { return };
     let topic = broker.topic("proxied", 6).await;
     let servers = ["--bootstrap-server", proxies.bootstrap()];
@@ -451,7 +451,7 @@ async fn a_real_clients_whole_traffic_goes_through_the_proxies() {
 
 #[tokio::test]
 async fn a_killed_node_is_missed_and_comes_back() {
-    let Some(mut control) = support::cluster_control() else { return };
+    let Some(mut control) = support::real_cluster_control("a process has to stand still") else { return };
     let topic = control.topic("killed", 1).await;
     let first = control.leader(SOON, &topic, 0, |leader| leader.is_some()).await.unwrap();
     control.kill(first);

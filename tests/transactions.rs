@@ -10,7 +10,7 @@ use milena::{
     IsolationLevel::{ReadCommitted, ReadUncommitted},
     Kafka, OffsetSpec, StandaloneBuilder, Timestamp, TopicPartition,
 };
-use support::{Java, JavaProducer, Place, Plain, broker, eventually, unique};
+use support::{Java, JavaProducer, Place, Plain, eventually, real_kafka_only, unique};
 use tokio::time::timeout;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -199,7 +199,7 @@ async fn interleaved(java: Java) -> Written {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_what_was_committed_is_seen_from_anywhere_to_the_end_of_the_log() {
-    let Some(broker) = broker() else { return };
+    let Some(broker) = real_kafka_only("transactions are not embedded, and Java writes them") else { return };
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     let mut written = interleaved(Java::start(broker.bootstrap())).await;
     let ends = written.settled().await;
@@ -258,7 +258,7 @@ async fn assert_starts_anywhere(kafka: &Kafka, written: &Written) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_open_transaction_holds_read_committed_back_until_it_ends() {
-    let Some(broker) = broker() else { return };
+    let Some(broker) = real_kafka_only("transactions are not embedded, and Java writes them") else { return };
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     let mut written = Written::start(Java::start(broker.bootstrap()), 1).await;
     let (plain, transactional) = (written.producer().await, written.transactional().await);

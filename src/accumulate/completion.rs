@@ -11,10 +11,24 @@ use crate::model::TopicPartition;
 /// What became of a batch: the offset of its first record (−1 where the broker told none), or why there is none.
 #[derive(Debug, Clone)]
 pub(crate) enum Fate {
-    Written { base_offset: i64 },
-    Refused { why: Arc<str>, code: i16, possibly_written: bool },
-    Expired { after: Duration, why: Option<Arc<str>>, possibly_written: bool },
-    Abandoned { possibly_written: bool },
+    Written {
+        base_offset: i64,
+    },
+    Refused {
+        why: Arc<str>,
+        code: i16,
+        possibly_written: bool,
+    },
+    Expired {
+        after: Duration,
+        why: Option<Arc<str>>,
+        possibly_written: bool,
+    },
+    /// With why, where it was not the user's wish.
+    Abandoned {
+        why: Option<Arc<str>>,
+        possibly_written: bool,
+    },
 }
 
 /// The fate of one batch, shared by the deliveries of its records: settled once.

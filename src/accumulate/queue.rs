@@ -408,16 +408,21 @@ impl PartitionQueue {
         self.topic_id = id;
     }
 
-    /// Fails everything that is left, for a producer that closes. Returns the bytes of memory that are free now.
-    pub(crate) fn abandon(&mut self) -> usize {
+    /// Fails everything that is left, for a producer that ends. Returns the bytes of memory that are free now.
+    pub(crate) fn abandon(&mut self, why: Option<&Arc<str>>) -> usize {
+        let fate = |possibly_written| Fate::Abandoned { why: why.cloned(), possibly_written };
         let mut freed = 0;
         for sent in self.window.drain(..).filter(|sent| !sent.completion.is_settled()) {
-            sent.completion.settle(Fate::Abandoned { possibly_written: sent.maybe_written || sent.departed });
+            sent.completion.settle(fate(sent.maybe_written || sent.departed));
             freed += sent.bytes;
         }
         for open in self.full.drain(..).chain(self.open.take()) {
-            open.completion.settle(Fate::Abandoned { possibly_written: false });
+            open.completion.settle(fate(false));
             freed += open.bytes;
+        }
+        // Its bytes went with whoever was sealing it.
+        if let Some(sealing) = self.sealing.take() {
+            sealing.settle(fate(false));
         }
         self.in_flight = 0;
         freed

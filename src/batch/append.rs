@@ -29,6 +29,11 @@ impl Batch {
         Batch { bytes: bytes.into() }
     }
 
+    /// A copy of its own, so that what it is a part of is let go of.
+    pub(crate) fn detached(&self) -> Batch {
+        Batch { bytes: bytes::Bytes::copy_from_slice(&self.bytes) }
+    }
+
     /// All of it.
     pub(crate) fn bytes(&self) -> &bytes::Bytes {
         &self.bytes

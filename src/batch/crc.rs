@@ -1,5 +1,5 @@
 /// CRC-32C (Castagnoli), by the processor's own instructions where it has them.
-pub(super) fn crc32c(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
 }
 

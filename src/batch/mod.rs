@@ -25,6 +25,8 @@ mod varint;
 #[cfg(feature = "embedded")]
 pub(crate) use append::Appended;
 pub use compression::Compression;
+#[cfg(feature = "embedded")]
+pub(crate) use crc::crc32c;
 pub use decode::{Batch, ControlRecord, DecodeLimits, RecordSet};
 pub use encode::{BatchBuilder, SealedBatch};
 pub use error::BatchError;

@@ -9,7 +9,7 @@ use crate::{
     wire::{
         ErrorCode,
         messages::{
-            ListOffsetsRequest, OffsetForLeaderEpochRequest,
+            ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochRequest,
             list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
             message,
             offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic},
@@ -109,23 +109,7 @@ impl Cluster {
         while let Some((names, answer)) = asked.next().await {
             match answer {
                 Err(error) => found.extend(names.into_iter().map(|at| (at, Err(error.clone())))),
-                Ok(answer) => {
-                    for topic in &answer.topics {
-                        for p in &topic.partitions {
-                            let at = TopicPartition::new(topic.name.as_str(), p.partition_index);
-                            let result = ErrorCode::new(p.error_code).check().map(|()| FoundOffset {
-                                offset: p.offset,
-                                timestamp: p.timestamp,
-                                leader_epoch: p.leader_epoch,
-                            });
-                            found.insert(at, result.map_err(|code| refused("ListOffsets", code)));
-                        }
-                    }
-                    for at in names {
-                        let left_out = || Err(refused("ListOffsets", ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
-                        found.entry(at).or_insert_with(left_out);
-                    }
-                }
+                Ok(answer) => found.extend(filed(&answer, names)),
             }
         }
         found
@@ -224,6 +208,27 @@ impl Cluster {
     }
 }
 
+/// A result for each partition asked for, and for no other.
+fn filed(answer: &ListOffsetsResponse, asked: Vec<TopicPartition>) -> PerPartition<FoundOffset> {
+    let left_out = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+    let mut found: PerPartition<FoundOffset> =
+        asked.into_iter().map(|at| (at, Err(refused("ListOffsets", left_out)))).collect();
+    for topic in &answer.topics {
+        let name: Arc<str> = Arc::from(topic.name.as_str());
+        for p in &topic.partitions {
+            let Some(result) = found.get_mut(&TopicPartition::new(Arc::clone(&name), p.partition_index)) else {
+                continue;
+            };
+            let (offset, timestamp, leader_epoch) = (p.offset, p.timestamp, p.leader_epoch);
+            let checked = ErrorCode::new(p.error_code).check();
+            *result = checked
+                .map(|()| FoundOffset { offset, timestamp, leader_epoch })
+                .map_err(|code| refused("ListOffsets", code));
+        }
+    }
+    found
+}
+
 fn partitions_of<P>(topics: &HashMap<Arc<str>, Vec<P>>, index: impl Fn(&P) -> i32) -> Vec<TopicPartition> {
     let each = |(name, partitions): (&Arc<str>, &Vec<P>)| {
         partitions.iter().map(|p| TopicPartition::new(Arc::clone(name), index(p))).collect::<Vec<_>>()
@@ -233,4 +238,43 @@ fn partitions_of<P>(topics: &HashMap<Arc<str>, Vec<P>>, index: impl Fn(&P) -> i3
 
 fn refused(api: &'static str, code: ErrorCode) -> ClusterError {
     ClusterError::Refused { api, code, message: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{
+        Api,
+        messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
+        mutations,
+    };
+
+    #[test]
+    fn a_mutated_answer_gives_what_was_asked_for_and_no_more() {
+        const PARTITIONS: i32 = 3;
+        let mut random = fastrand::Rng::with_seed(4);
+        let partition = |index| message!(ListOffsetsPartitionResponse { partition_index: index, offset: 5 });
+        let sample = message!(ListOffsetsResponse {
+            topics: vec![message!(ListOffsetsTopicResponse {
+                name: "t".into(),
+                partitions: (0..PARTITIONS).map(partition).collect(),
+            })],
+        });
+        let (low, high) = <ListOffsetsRequest as Api>::VERSIONS;
+        let frames: Vec<Vec<u8>> = (low..=high).map(|v| mutations::frame::<ListOffsetsRequest>(v, &sample)).collect();
+        let asked: Vec<TopicPartition> = (0..PARTITIONS).map(|p| TopicPartition::new("t", p)).collect();
+        let (mut read, mut found, mut missed) = (0, 0, 0);
+        for round in 0..mutations::count() as usize {
+            let at = round % frames.len();
+            let mut frame = frames[at].clone();
+            mutations::mutate(&mut random, &mut frame);
+            let Ok(answer) = mutations::read::<ListOffsetsRequest>(low + at as i16, frame) else { continue };
+            read += 1;
+            let results = filed(&answer, asked.clone());
+            assert!(results.len() == asked.len() && asked.iter().all(|at| results.contains_key(at)));
+            found += results.values().filter(|result| result.is_ok()).count();
+            missed += results.values().filter(|result| result.is_err()).count();
+        }
+        assert!(read > 0 && found > 0 && missed > 0);
+    }
 }

@@ -78,6 +78,11 @@ impl Cluster {
         self.interest.lock().insert(Arc::clone(topic), ()).is_none()
     }
 
+    /// Leaves a topic that nobody has out of refreshes, until somebody includes it again.
+    pub(crate) fn exclude(&self, topic: &str) {
+        self.interest.lock().remove(topic);
+    }
+
     /// Whether the picture is older than the configuration lets it get.
     pub(crate) fn is_old(&self, now: Instant) -> bool {
         now.duration_since(self.snapshot().taken) >= self.config.metadata_max_age
@@ -151,7 +156,7 @@ impl Cluster {
                 matches!(&error, ClusterError::Topic { code, .. } if *code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
             let now = Instant::now();
             if !error.is_retriable() || missing && now - unknown_since > self.config.unknown_topic_patience {
-                self.interest.lock().remove(name);
+                self.exclude(name);
                 return Err(error);
             }
             if deadline.has_passed(now) {

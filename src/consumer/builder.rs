@@ -33,8 +33,7 @@ use crate::{
 #[derive(Debug)]
 pub struct StandaloneBuilder {
     cluster: Arc<Cluster>,
-    config: ConsumerConfig,
-    properties: Properties,
+    settings: Settings,
     partitions: Vec<(TopicPartition, OffsetSpec)>,
     topics: Vec<(Arc<str>, OffsetSpec)>,
     to_end: bool,
@@ -44,8 +43,7 @@ impl StandaloneBuilder {
     pub(crate) fn new(cluster: Arc<Cluster>, config: ConsumerConfig) -> Self {
         StandaloneBuilder {
             cluster,
-            config,
-            properties: Properties::new(),
+            settings: Settings::new(config),
             partitions: Vec::new(),
             topics: Vec::new(),
             to_end: false,
@@ -55,7 +53,7 @@ impl StandaloneBuilder {
     /// A setting by its Kafka name, as `fetch.max.wait.ms`; checked by [`build`](StandaloneBuilder::build). It wins over the
     /// setters here.
     pub fn set(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.properties.set(key, value);
+        self.settings.properties.set(key, value);
         self
     }
 
@@ -81,20 +79,20 @@ impl StandaloneBuilder {
 
     /// Which transactional records are seen. Default: those of committed transactions, reading up to the first that is open.
     pub fn isolation_level(mut self, level: IsolationLevel) -> Self {
-        self.config.isolation = level;
+        self.settings.config.isolation = level;
         self
     }
 
     /// What happens at an offset that is not in the log. Default: reading goes on at the end.
     pub fn auto_offset_reset(mut self, reset: OffsetReset) -> Self {
-        self.config.reset = reset;
+        self.settings.config.reset = reset;
         self
     }
 
     /// Memory for what is fetched ahead, in bytes, over all brokers. Default: 64 MiB. A batch larger than a broker's share is
     /// fetched all the same, alone.
     pub fn prefetch_bytes(mut self, bytes: usize) -> Self {
-        self.config.prefetch_bytes = bytes;
+        self.settings.config.prefetch_bytes = bytes;
         self
     }
 
@@ -103,10 +101,8 @@ impl StandaloneBuilder {
     /// # Errors
     /// For an unknown setting or a bad value, and for a topic that does not exist or has no such partition.
     pub async fn build(mut self) -> Result<Consumer, ConsumeError> {
-        let known: Vec<&'static str> = CONSUMER_KEYS.iter().map(|key| key.name).collect();
-        reject_unknown(&self.properties, &known)?;
-        apply(&mut self.config, CONSUMER_KEYS, &self.properties)?;
-        let shared = Arc::new(Shared::new(self.cluster, self.config, self.to_end));
+        let config = self.settings.read()?;
+        let shared = Arc::new(Shared::new(self.cluster, config, self.to_end));
         check(&shared, &self.partitions).await?;
         for (name, at) in &self.topics {
             let topic = shared.cluster.topic(name, deadline(&shared)).await?;
@@ -133,8 +129,7 @@ impl StandaloneBuilder {
 #[derive(Debug)]
 pub struct ConsumerBuilder {
     cluster: Arc<Cluster>,
-    config: ConsumerConfig,
-    properties: Properties,
+    settings: Settings,
     group: Arc<str>,
     topics: BTreeSet<Arc<str>>,
     pattern: Option<String>,
@@ -145,8 +140,7 @@ impl ConsumerBuilder {
     pub(crate) fn new(cluster: Arc<Cluster>, config: ConsumerConfig, group: Arc<str>) -> Self {
         ConsumerBuilder {
             cluster,
-            config,
-            properties: Properties::new(),
+            settings: Settings::new(config),
             group,
             topics: BTreeSet::new(),
             pattern: None,
@@ -157,7 +151,7 @@ impl ConsumerBuilder {
     /// A setting by its Kafka name, as `max.poll.interval.ms`; checked by [`build`](ConsumerBuilder::build). It wins over the
     /// setters here.
     pub fn set(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.properties.set(key, value);
+        self.settings.properties.set(key, value);
         self
     }
 
@@ -184,13 +178,13 @@ impl ConsumerBuilder {
 
     /// Where to start when the group has committed nothing, or what is committed is no longer in the log. Default: at the end.
     pub fn auto_offset_reset(mut self, reset: OffsetReset) -> Self {
-        self.config.reset = reset;
+        self.settings.config.reset = reset;
         self
     }
 
     /// Which transactional records are seen. Default: those of committed transactions, reading up to the first that is open.
     pub fn isolation_level(mut self, level: IsolationLevel) -> Self {
-        self.config.isolation = level;
+        self.settings.config.isolation = level;
         self
     }
 
@@ -198,28 +192,28 @@ impl ConsumerBuilder {
     /// are given up and on [`close`](Consumer::close). Default: every 5 s. `None`: never, then
     /// [`commit`](Consumer::commit) is yours to call.
     pub fn auto_commit(mut self, interval: Option<Duration>) -> Self {
-        self.config.group.auto_commit = interval;
+        self.settings.config.group.auto_commit = interval;
         self
     }
 
     /// A name of this member that outlives it (`group.instance.id`, KIP-345): when it comes back within
     /// `session.timeout.ms` it has its partitions again, and no other member notices. Two with one name fence each other.
     pub fn instance_id(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.config.group.instance = Some(name.into());
+        self.settings.config.group.instance = Some(name.into());
         self
     }
 
     /// The assignors that this member offers, best first. Default: range, then cooperative-sticky. The group uses one that all its
     /// members offer; only if all of a member's are cooperative does it keep its partitions through rebalances.
     pub fn assignors(mut self, assignors: impl IntoIterator<Item = Arc<dyn Assignor>>) -> Self {
-        self.config.group.assignors = assignors.into_iter().collect();
+        self.settings.config.group.assignors = assignors.into_iter().collect();
         self
     }
 
     /// Memory for what is fetched ahead, in bytes, over all brokers. Default: 64 MiB. A batch larger than a broker's share is
     /// fetched all the same, alone.
     pub fn prefetch_bytes(mut self, bytes: usize) -> Self {
-        self.config.prefetch_bytes = bytes;
+        self.settings.config.prefetch_bytes = bytes;
         self
     }
 
@@ -227,10 +221,8 @@ impl ConsumerBuilder {
     ///
     /// # Errors
     /// For an unknown setting or a bad value, a pattern that is none, and a partition that does not exist.
-    pub async fn build(mut self) -> Result<Consumer, ConsumeError> {
-        let known: Vec<&'static str> = CONSUMER_KEYS.iter().map(|key| key.name).collect();
-        reject_unknown(&self.properties, &known)?;
-        apply(&mut self.config, CONSUMER_KEYS, &self.properties)?;
+    pub async fn build(self) -> Result<Consumer, ConsumeError> {
+        let config = self.settings.read()?;
         let subscription = match self.pattern {
             Some(pattern) => {
                 Some(Subscription::pattern(&pattern).map_err(|why| ConsumeError::Pattern { pattern, why })?)
@@ -238,11 +230,32 @@ impl ConsumerBuilder {
             None if self.partitions.is_empty() => Some(Subscription::Topics(self.topics)),
             None => None,
         };
-        let group = Arc::new(Group::new(self.group, self.config.group.clone(), subscription));
-        let shared = Arc::new(Shared::new(self.cluster, self.config, false));
+        let group = Arc::new(Group::new(self.group, config.group.clone(), subscription));
+        let shared = Arc::new(Shared::new(self.cluster, config, false));
         check(&shared, &self.partitions).await?;
         shared.assign(self.partitions);
         Ok(Consumer::start(shared, Some(group)))
+    }
+}
+
+/// What both builders are told.
+#[derive(Debug)]
+struct Settings {
+    config: ConsumerConfig,
+    /// Settings by their Kafka names, which win.
+    properties: Properties,
+}
+
+impl Settings {
+    fn new(config: ConsumerConfig) -> Self {
+        Settings { config, properties: Properties::new() }
+    }
+
+    fn read(mut self) -> Result<ConsumerConfig, ConsumeError> {
+        let known: Vec<&'static str> = CONSUMER_KEYS.iter().map(|key| key.name).collect();
+        reject_unknown(&self.properties, &known)?;
+        apply(&mut self.config, CONSUMER_KEYS, &self.properties)?;
+        Ok(self.config)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
 
 /// What can go wrong while reading.
 ///
-/// Each is told once. Partitions other than the one named go on.
+/// Each is told once, but for [`Group`](ConsumeError::Group) and [`Failed`](ConsumeError::Failed). Partitions other than the one named go on.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConsumeError {
@@ -83,13 +83,20 @@ pub enum ConsumeError {
         after: std::time::Duration,
     },
     /// The group's coordinator refuses this member for good. `FENCED_INSTANCE_ID`: another member has the same
-    /// `group.instance.id`. The consumer gets no more records.
+    /// `group.instance.id`. The consumer gets no more records, and is told so each time that it asks for one.
     #[error("group {group:?}: the coordinator refuses this member: {code}")]
     Group {
         /// The group.
         group: std::sync::Arc<str>,
         /// Why.
         code: ErrorCode,
+    },
+    /// The member's task has panicked: an assignor has, or else it is an error in this crate. The consumer gets no more records, and
+    /// is told so each time that it asks for one.
+    #[error("the member of the group has failed: its task panicked: {why}")]
+    Failed {
+        /// What the panic said.
+        why: std::sync::Arc<str>,
     },
     /// The group says which partitions this consumer reads: it cannot be told.
     #[error("a consumer that subscribes to topics is assigned partitions by its group")]

@@ -5,7 +5,7 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-use super::shared::{Mailbox, Shared};
+use super::{shared::Shared, table::Mailbox};
 use crate::{
     cluster::{ClusterError, Purpose},
     fetch::{Ask, Session, Wanted},

@@ -63,7 +63,7 @@ impl Consumer {
     /// Each failure once; see [`ConsumeError`] for what goes on after which.
     pub async fn recv(&mut self) -> Result<Option<ConsumerRecord>, ConsumeError> {
         let polling = Polling::new(self);
-        std::future::poll_fn(|cx| polling.0.poll_recv(cx)).await
+        std::future::poll_fn(|cx| polling.0.poll_recv(cx, None)).await
     }
 
     /// What is left of the next batch: records of one partition. Waits for one; `None` as with [`recv`](Consumer::recv).
@@ -78,9 +78,18 @@ impl Consumer {
         std::future::poll_fn(|cx| polling.0.poll_recv_batch(cx)).await
     }
 
-    pub(super) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<ConsumerRecord>, ConsumeError>> {
+    /// With `event`: `None` too when one has come, which is there then.
+    fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut event: Option<&mut Option<Rebalance>>,
+    ) -> Poll<Result<Option<ConsumerRecord>, ConsumeError>> {
         loop {
-            let Some(reading) = ready!(self.poll_reading(cx, None))? else { return Poll::Ready(Ok(None)) };
+            let reading = ready!(self.poll_reading(cx, event.as_deref_mut()))?;
+            if event.as_ref().is_some_and(|event| event.is_some()) {
+                return Poll::Ready(Ok(None));
+            }
+            let Some(reading) = reading else { return Poll::Ready(Ok(None)) };
             match reading.records.next_record() {
                 Some(Ok((raw, bytes, leader_epoch))) => {
                     return Poll::Ready(Ok(Some(ConsumerRecord {
@@ -135,18 +144,11 @@ impl Consumer {
     ) -> Poll<Result<Option<super::ConsumerEvent>, ConsumeError>> {
         use super::ConsumerEvent;
         let mut event = None;
-        loop {
-            let reading = ready!(self.poll_reading(cx, Some(&mut event)))?;
-            if let Some(event) = event {
-                return Poll::Ready(Ok(Some(ConsumerEvent::Rebalance(event))));
-            }
-            if reading.is_none() {
-                return Poll::Ready(Ok(None));
-            }
-            if let Some(record) = ready!(self.poll_recv(cx))? {
-                return Poll::Ready(Ok(Some(ConsumerEvent::Record(record))));
-            }
-        }
+        let record = ready!(self.poll_recv(cx, Some(&mut event)))?;
+        Poll::Ready(Ok(match event {
+            Some(event) => Some(ConsumerEvent::Rebalance(event)),
+            None => record.map(ConsumerEvent::Record),
+        }))
     }
 
     fn poll_next_chunk(
@@ -164,6 +166,7 @@ impl Consumer {
                     ForUser::Nothing => {}
                     // There may be more news, and the chunk may count no more: the next call looks again.
                     ForUser::Failed(error) => {
+                        turn.made_progress();
                         self.seen = self.seen.wrapping_sub(1);
                         return Poll::Ready(Err(error));
                     }
@@ -390,7 +393,7 @@ impl Stream for Consumer {
         if let Some(group) = &self.group {
             group.desk.enter();
         }
-        let next = ready!(self.poll_recv(cx));
+        let next = ready!(self.poll_recv(cx, None));
         if let Some(group) = &self.group {
             group.desk.exit();
         }

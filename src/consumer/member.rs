@@ -13,7 +13,13 @@ use super::{
     CommitError, ConsumeError, Consumer, ConsumerRecord, Rebalance, RecordBatch,
     group::{Committed, Offsets},
 };
-use crate::model::{OffsetAndMetadata, TopicPartition};
+use crate::{
+    model::{OffsetAndMetadata, TopicPartition},
+    wire::ErrorCode,
+};
+
+/// The protocol's limit for strings; that of `offset.metadata.max.bytes`, which is less by default, the broker tells.
+const MAX_METADATA_BYTES: usize = i16::MAX as usize;
 
 /// The next that a member of a group meets.
 #[derive(Debug, Clone)]
@@ -77,7 +83,7 @@ impl Consumer {
     pub fn commit(&mut self) -> Commit {
         let commit = self.commit_all(self.positions(None));
         match self.group.as_ref().and_then(|group| group.desk.lost()) {
-            Some(partition) => Commit { state: CommitState::Failed(CommitError::NotOwned { partition }), ..commit },
+            Some(error) => Commit { state: CommitState::Failed(error), ..commit },
             None => commit,
         }
     }
@@ -111,9 +117,11 @@ impl Consumer {
 
     fn commit_all(&self, offsets: Offsets) -> Commit {
         let after = self.shared.config.api_timeout;
-        let state = match &self.group {
-            None => CommitState::Failed(CommitError::NoGroup),
-            Some(group) => {
+        let refused = offsets.iter().find_map(|(at, committed)| Some((at.clone(), cannot_be(committed)?)));
+        let state = match (&self.group, refused) {
+            (None, _) => CommitState::Failed(CommitError::NoGroup),
+            (Some(_), Some((partition, code))) => CommitState::Failed(CommitError::Refused { partition, code }),
+            (Some(group), None) => {
                 let (tell, end) = oneshot::channel();
                 group.desk.commit(offsets, tell);
                 CommitState::Waiting(end, Box::pin(tokio::time::sleep(after)))
@@ -147,5 +155,16 @@ impl Consumer {
         if let Some(group) = &self.group {
             group.desk.rejoin();
         }
+    }
+}
+
+/// Why no broker would take it, if so.
+fn cannot_be(committed: &Committed) -> Option<ErrorCode> {
+    match committed.offset {
+        // It would stand for "nothing is committed".
+        ..0 => Some(ErrorCode::OFFSET_OUT_OF_RANGE),
+        // A broker gives up the connection over it, and asking again and again would hold up the other commits.
+        _ if committed.metadata.len() > MAX_METADATA_BYTES => Some(ErrorCode::OFFSET_METADATA_TOO_LARGE),
+        _ => None,
     }
 }

@@ -8,7 +8,8 @@
 //! - `offsets`: its questions about offsets
 //! - `member`: what it can do as a member of a group
 //! - `record`, `batch`: [`ConsumerRecord`], [`RecordBatch`]: what it hands out
-//! - `shared`: the partitions, and what was fetched of them, between the handle and the tasks
+//! - `table`: the partitions, and what was fetched of them
+//! - `shared`: the table between the handle and the tasks
 //! - `fetcher`: the task of one broker
 //! - `keeper`: the task that refreshes metadata, finds offsets and checks positions against new leaders
 //! - `group`: membership in a group, and the task of one member
@@ -28,6 +29,7 @@ mod member;
 mod offsets;
 mod record;
 mod shared;
+mod table;
 
 pub use batch::{RecordBatch, RecordRef};
 pub use builder::{ConsumerBuilder, StandaloneBuilder};

@@ -1,12 +1,14 @@
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::net::{TcpListener, lookup_host};
 
 use super::{
+    disk::DataError,
     host::{self, Host},
     listen::{self, Within},
     names,
     settings::Settings,
+    state::Door,
 };
 use crate::wire::{Address, Dial};
 
@@ -18,7 +20,7 @@ use crate::wire::{Address, Dial};
 /// those that [`kafka`](Embedded::kafka) gives.
 #[derive(Debug, Clone)]
 pub struct Embedded {
-    host: Arc<Host>,
+    pub(super) host: Arc<Host>,
 }
 
 /// An embedded cluster to be configured and started.
@@ -26,6 +28,7 @@ pub struct Embedded {
 pub struct EmbeddedBuilder {
     settings: Settings,
     listen: Option<String>,
+    data_dir: Option<PathBuf>,
 }
 
 /// Why an embedded cluster did not start.
@@ -43,6 +46,9 @@ pub enum EmbeddedError {
     /// A topic that cannot be.
     #[error("{0}")]
     Topic(String),
+    /// Its data directory cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
 }
 
 impl Embedded {
@@ -68,7 +74,10 @@ impl Embedded {
     }
 
     fn on(settings: Settings) -> Embedded {
-        let host = Host::new(settings);
+        Embedded::over(Host::new(settings))
+    }
+
+    fn over(host: Arc<Host>) -> Embedded {
         tokio::spawn(host::keep_time(Arc::downgrade(&host)));
         Embedded { host }
     }
@@ -95,6 +104,42 @@ impl Embedded {
     /// The members of a consumer group: the id of each, and its `group.instance.id` if it is a static one.
     pub fn group_members(&self, group: &str) -> Vec<(String, Option<String>)> {
         self.host.with(|state| state.members_of(group))
+    }
+
+    /// Ends the cluster, whoever else has a handle on it: its brokers stop, and its data directory, if it has one, is synced to
+    /// the device and free for another.
+    ///
+    /// # Errors
+    /// When the directory cannot be synced: what was written last may be lost in a power cut.
+    pub fn close(self) -> io::Result<()> {
+        self.host.close()
+    }
+
+    /// Another free port on which a broker listens: to clients that come here it is to be found, as they are told, where
+    /// [`advertise_proxy`](Embedded::advertise_proxy) says. For the tests of this crate, which put a proxy between.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, and if there is no such broker.
+    #[doc(hidden)]
+    pub async fn listen_for_proxy(&self, id: i32) -> io::Result<SocketAddr> {
+        assert!(self.host.life(id).is_some(), "there is no broker {id}");
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        tokio::spawn(listen::listen(Arc::downgrade(&self.host), id, Door::Proxied, listener, address));
+        Ok(address)
+    }
+
+    /// Where the proxy before a broker listens.
+    #[doc(hidden)]
+    pub fn advertise_proxy(&self, id: i32, proxy: SocketAddr) {
+        self.host.with(|state| {
+            if let Some(broker) = state.brokers.get_mut(&id) {
+                broker.proxied = Some(Address::new(proxy.ip().to_string(), proxy.port()));
+            }
+        });
     }
 
     /// Stops a broker: its connections end, new ones are refused, and other replicas lead its partitions.
@@ -146,6 +191,28 @@ impl EmbeddedBuilder {
         self
     }
 
+    /// Keeps topics, records, producer ids and committed offsets in this directory, which is made if it is not there, and
+    /// begins with what is kept there. Default: in memory only.
+    ///
+    /// What a client has been told is done has been handed to the operating system (write(2)) before, so that it survives the
+    /// death of the process. It is synced to the device (fsync) in [`close`](Embedded::close), or when the last handle is
+    /// dropped, and else only where the journal of topics and offsets is written anew: a power cut may lose the last. Writing,
+    /// and reading all of it at the start, blocks the task that does it, which suits development and tests. Where a
+    /// write fails, as on a full disk, the client gets KAFKA_STORAGE_ERROR, until writing succeeds again; meanwhile what
+    /// was not written can be read, and is lost if the process ends.
+    ///
+    /// All records are in memory too. Files go with the records that they hold, whole files of 64 MiB each partition.
+    pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.data_dir = Some(path.into());
+        self
+    }
+
+    /// The shortest session time-out that a member of a group may have, as `group.min.session.timeout.ms`. Default: 6 s.
+    pub fn min_session_timeout(mut self, shortest: Duration) -> Self {
+        self.settings.session_timeouts_ms.0 = i32::try_from(shortest.as_millis()).unwrap_or(i32::MAX);
+        self
+    }
+
     /// Someone who may connect on TCP, by PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 (`security.protocol=SASL_PLAINTEXT`). Default:
     /// anyone may. Clients within the process may always.
     pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Self {
@@ -156,7 +223,7 @@ impl EmbeddedBuilder {
     /// Starts it.
     ///
     /// # Errors
-    /// When it cannot listen there, or a topic cannot be.
+    /// When it cannot listen there, a topic cannot be, or the data directory cannot be used.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -174,14 +241,17 @@ impl EmbeddedBuilder {
             }
             None => Vec::new(),
         };
-        let embedded = Embedded::on(self.settings);
+        let embedded = match &self.data_dir {
+            Some(dir) => Embedded::over(Host::kept_in(dir, self.settings)?),
+            None => Embedded::on(self.settings),
+        };
         for (id, (listener, address)) in (1..).zip(listeners) {
             embedded.host.with(|state| {
                 if let Some(broker) = state.brokers.get_mut(&id) {
                     broker.tcp = Some(Address::new(address.ip().to_string(), address.port()));
                 }
             });
-            tokio::spawn(listen::listen(Arc::downgrade(&embedded.host), id, listener, address));
+            tokio::spawn(listen::listen(Arc::downgrade(&embedded.host), id, Door::Tcp, listener, address));
         }
         Ok(embedded)
     }

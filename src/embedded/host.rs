@@ -1,5 +1,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
+    io,
+    path::Path,
     sync::Arc,
 };
 
@@ -12,11 +14,16 @@ use tokio::{
 
 use super::{
     api::{self, Answer, Caller, Reply},
+    disk::{self, DataError, Disk, Kept},
     settings::Settings,
     state::State,
     waiting::Ticket,
 };
-use crate::wire::serve::Request;
+use crate::wire::{
+    ErrorCode,
+    messages::{DeleteGroupsRequest, InitProducerIdRequest, OffsetCommitRequest, OffsetDeleteRequest},
+    serve::{Request, Served},
+};
 
 /// Keeps the state, and what waits for it: connections that wait for answers, and the clock.
 #[derive(Debug)]
@@ -31,7 +38,11 @@ pub(crate) struct Host {
 #[derive(Debug)]
 struct Inner {
     state: State,
+    /// Where it is kept over a restart.
+    disk: Option<Disk>,
     waiters: HashMap<Ticket, oneshot::Sender<Answer>>,
+    /// The directory has been let go of: nothing more is served.
+    is_closed: bool,
     /// When the clock's task looks again.
     wake: Option<Instant>,
 }
@@ -68,10 +79,24 @@ impl Drop for Pending {
 }
 
 impl Host {
+    /// In memory only.
     pub(crate) fn new(settings: Settings) -> Arc<Host> {
-        let state = State::new(settings, Instant::now());
+        Self::over(State::new(settings, Kept::default(), Instant::now()), None)
+    }
+
+    /// Kept in a directory, and as it was kept there.
+    pub(crate) fn kept_in(dir: &Path, settings: Settings) -> Result<Arc<Host>, DataError> {
+        let (mut disk, kept) = Disk::open(dir)?;
+        let mut state = State::new(settings, kept, Instant::now());
+        state.note_changes();
+        state.keep_within_retention();
+        disk.begin(&mut state)?;
+        Ok(Self::over(state, Some(disk)))
+    }
+
+    fn over(state: State, disk: Option<Disk>) -> Arc<Host> {
         let lives = state.brokers.keys().map(|id| (*id, watch::Sender::new(true))).collect();
-        let inner = Inner { state, waiters: HashMap::new(), wake: None };
+        let inner = Inner { state, disk, waiters: HashMap::new(), is_closed: false, wake: None };
         Arc::new(Host { inner: Mutex::new(inner), sooner: Notify::new(), lives })
     }
 
@@ -83,6 +108,13 @@ impl Host {
     /// Serves a request. `Err` if it cannot be read.
     pub(crate) fn serve(self: &Arc<Self>, caller: &Caller, request: &Request) -> Result<Response, String> {
         let mut inner = self.inner.lock();
+        if inner.is_closed {
+            return Err("the broker has gone".to_owned());
+        }
+        let is_write = disk::is_write(request);
+        if is_write && !inner.keep() {
+            return refused(request);
+        }
         let reply = api::serve(&mut inner.state, caller, request);
         let response = reply.map(|reply| match reply {
             Reply::Frame(frame) => Response::Send(frame),
@@ -93,8 +125,13 @@ impl Host {
                 Response::Await(Pending { host: Arc::clone(self), ticket, answer })
             }
         });
-        self.settle(&mut inner, caller.now);
-        response
+        let is_kept = self.settle(&mut inner, caller.now);
+        // What is pending takes the lock when it is dropped.
+        drop(inner);
+        match response {
+            Ok(_) if is_write && !is_kept => refused(request),
+            response => response,
+        }
     }
 
     /// Looks at the state, or changes it.
@@ -113,8 +150,21 @@ impl Host {
         }
     }
 
-    fn settle(&self, inner: &mut Inner, now: Instant) {
+    /// Lets the cluster end: its brokers stop, and the directory is synced and let go of.
+    pub(crate) fn close(&self) -> io::Result<()> {
+        self.lives.keys().for_each(|broker| self.set_running(*broker, false));
+        let mut inner = self.inner.lock();
+        inner.is_closed = true;
+        let disk = inner.disk.take();
+        drop(inner);
+        disk.map_or(Ok(()), |mut disk| disk.sync())
+    }
+
+    /// False if what has changed could not be written.
+    fn settle(&self, inner: &mut Inner, now: Instant) -> bool {
         inner.state.settle(now);
+        // Before any answer goes out.
+        let is_kept = inner.keep();
         for (ticket, answer) in inner.state.waiting.take_ready() {
             if let Some(waiter) = inner.waiters.remove(&ticket) {
                 // One that has gone meanwhile needs none.
@@ -126,7 +176,33 @@ impl Host {
             self.sooner.notify_one();
         }
         inner.wake = wake;
+        is_kept
     }
+}
+
+impl Inner {
+    fn keep(&mut self) -> bool {
+        self.disk.as_mut().is_none_or(|disk| disk.keep(&mut self.state))
+    }
+}
+
+/// What was asked cannot be written to disk.
+fn refused(request: &Request) -> Result<Response, String> {
+    // Who wants no acknowledgement is told by the end of the connection, as Kafka does.
+    if !request.wants_answer() {
+        return Err("what was produced cannot be written to disk".to_owned());
+    }
+    const INIT_PRODUCER_ID: i16 = <InitProducerIdRequest as Served>::KEY;
+    const COMMIT: i16 = <OffsetCommitRequest as Served>::KEY;
+    const OFFSET_DELETE: i16 = <OffsetDeleteRequest as Served>::KEY;
+    const DELETE_GROUPS: i16 = <DeleteGroupsRequest as Served>::KEY;
+    // Codes that make clients try again, as Kafka's coordinators put it.
+    let code = match request.api_key {
+        INIT_PRODUCER_ID => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+        COMMIT | OFFSET_DELETE | DELETE_GROUPS => ErrorCode::NOT_COORDINATOR,
+        _ => ErrorCode::KAFKA_STORAGE_ERROR,
+    };
+    api::refuse(request, code).map(Response::Send)
 }
 
 /// Lets the state do what falls due by the clock, until the host is gone.

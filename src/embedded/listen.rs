@@ -40,7 +40,7 @@ fn dial(host: &Arc<Host>, address: &Address) -> io::Result<Box<dyn Socket>> {
 }
 
 /// Takes connections on TCP while the broker runs, and again when it does so again; until the host is gone.
-pub(crate) async fn listen(host: Weak<Host>, broker: i32, first: TcpListener, address: SocketAddr) {
+pub(crate) async fn listen(host: Weak<Host>, broker: i32, door: Door, first: TcpListener, address: SocketAddr) {
     let Some(mut life) = host.upgrade().and_then(|host| host.life(broker)) else { return };
     let mut listener = Some(first);
     loop {
@@ -63,17 +63,17 @@ pub(crate) async fn listen(host: Weak<Host>, broker: i32, first: TcpListener, ad
         tokio::select! {
             biased;
             ended = dying.wait_for(|is_running| !is_running) => if ended.is_err() { return },
-            () = accept(&host, broker, &bound) => return,
+            () = accept(&host, broker, door, &bound) => return,
         }
     }
 }
 
-async fn accept(host: &Weak<Host>, broker: i32, listener: &TcpListener) {
+async fn accept(host: &Weak<Host>, broker: i32, door: Door, listener: &TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let Some(host) = host.upgrade() else { return };
-                take(host, broker, stream, peer);
+                take(host, broker, door, stream, peer);
             }
             Err(error) => {
                 // Out of file descriptors, say: those who wait are taken when there are some.
@@ -84,10 +84,10 @@ async fn accept(host: &Weak<Host>, broker: i32, listener: &TcpListener) {
     }
 }
 
-fn take(host: Arc<Host>, broker: i32, stream: TcpStream, peer: SocketAddr) {
+fn take(host: Arc<Host>, broker: i32, door: Door, stream: TcpStream, peer: SocketAddr) {
     let Some(life) = host.life(broker) else { return };
     let _ = stream.set_nodelay(true);
     let peer = format!("/{}", peer.ip());
-    let client = Client { host, broker, door: Door::Tcp, peer };
+    let client = Client { host, broker, door, peer };
     tokio::spawn(connection::serve(client, Box::new(stream), life));
 }

@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::{cell::Cell, collections::VecDeque};
 
 use bytes::{Bytes, BytesMut};
 
@@ -7,7 +7,7 @@ use crate::batch::{Batch, DecodeLimits};
 /// The batches of one partition, in memory, by offset.
 ///
 /// Offsets run without gaps from `start` to `end`; batches before `start` are gone, and the first one kept may begin before it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Log {
     batches: VecDeque<Batch>,
     start: i64,
@@ -15,6 +15,14 @@ pub(crate) struct Log {
     bytes: usize,
     /// The first offset of each leader epoch that has written, both growing.
     epochs: Vec<(i32, i64)>,
+    /// The lowest offset that it was cut off at since whoever keeps it elsewhere has looked.
+    cut_to: Cell<i64>,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Log::starting_at(0)
+    }
 }
 
 /// A record found by its timestamp.
@@ -26,6 +34,18 @@ pub(crate) struct Found {
 }
 
 impl Log {
+    /// Empty, its first record to come at this offset.
+    pub(crate) fn starting_at(offset: i64) -> Self {
+        Log {
+            batches: VecDeque::new(),
+            start: offset,
+            end: offset,
+            bytes: 0,
+            epochs: Vec::new(),
+            cut_to: Cell::new(i64::MAX),
+        }
+    }
+
     /// The first offset that can be read.
     pub(crate) fn start(&self) -> i64 {
         self.start
@@ -49,6 +69,26 @@ impl Log {
         self.end = batch.next_offset();
         self.bytes += batch.size_in_bytes();
         self.batches.push_back(batch);
+    }
+
+    /// Those that begin at `offset` or behind it.
+    pub(crate) fn batches_from(&self, offset: i64) -> impl Iterator<Item = &Batch> {
+        self.batches.range(self.batches.partition_point(|batch| batch.base_offset() < offset)..)
+    }
+
+    /// From here on what was there before may have been dropped and written anew.
+    pub(crate) fn cut_to(&self) -> i64 {
+        self.cut_to.get()
+    }
+
+    /// Whoever keeps it elsewhere has cut it there too.
+    pub(crate) fn cut_is_known(&self) {
+        self.cut_to.set(i64::MAX);
+    }
+
+    /// What it holds.
+    pub(crate) fn batches(&self) -> impl Iterator<Item = &Batch> {
+        self.batches.iter()
     }
 
     /// At least one batch, and as many bytes from `offset` on as `max` allows, the last batch cut off where it ends, as a
@@ -108,8 +148,19 @@ impl Log {
         found.filter(|found| found.offset >= self.start).collect()
     }
 
+    /// A leader takes over, under this epoch: what it will write stands behind what there is.
+    pub(crate) fn begin_epoch(&mut self, epoch: i32) {
+        // As Kafka: one that wrote nothing is forgotten.
+        self.epochs.retain(|(known, start)| *known < epoch && *start < self.end);
+        self.epochs.push((epoch, self.end));
+    }
+
     /// The largest epoch up to `epoch` that has written, and where the next one begins (KIP-320).
     pub(crate) fn end_of_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
+        // One that nobody has led under yet is not known.
+        if self.epochs.last().is_none_or(|(latest, _)| *latest < epoch) {
+            return None;
+        }
         let next = self.epochs.partition_point(|(known, _)| *known <= epoch);
         let (found, _) = self.epochs[..next].last()?;
         Some((*found, self.epochs.get(next).map_or(self.end, |(_, start)| *start)))
@@ -168,5 +219,6 @@ impl Log {
         }
         self.end = self.batches.back().map_or(offset.min(self.end).max(self.start), Batch::next_offset);
         self.epochs.retain(|(_, start)| *start < self.end);
+        self.cut_to.set(self.cut_to.get().min(self.end));
     }
 }

@@ -11,15 +11,22 @@
 //! - `fetch_session`, `waiting`: what clients fetch again and again; requests that are answered later
 //! - `group/`: consumer groups
 //! - `api/`: one file an API
+//! - `fault`, `received`, `control`: what a test wants to happen to requests; what was asked; what else it may do to a cluster
+//! - `api_name`: the APIs by their names
 //! - `host`: the state and what waits for it, connections and the clock
 //! - `connection`, `listen`: requests and answers on a stream; where streams come from
+//! - `disk/`: what is kept in a directory over a restart
 //! - `sasl`, `scram`: who may connect on TCP
 //! - `clock`: the time of day
 
 mod api;
+mod api_name;
 mod clock;
 mod config;
 mod connection;
+mod control;
+mod disk;
+mod fault;
 mod fetch_session;
 mod group;
 mod handle;
@@ -28,6 +35,7 @@ mod listen;
 mod log;
 mod names;
 mod placement;
+mod received;
 mod sasl;
 mod scram;
 mod sequences;
@@ -36,4 +44,8 @@ mod state;
 mod topic;
 mod waiting;
 
+pub use api_name::Api;
+pub use disk::DataError;
+pub use fault::{Fault, FaultBuilder, InjectedFault};
 pub use handle::{Embedded, EmbeddedBuilder, EmbeddedError};
+pub use received::ReceivedRequest;

@@ -7,15 +7,22 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
+    api::Caller,
     clock::Clock,
     config::Configs,
+    disk::Kept,
+    fault::{Fate, Faults},
     fetch_session::Sessions,
     group::{Coordinators, Groups},
+    received,
     settings::Settings,
     topic::{Partition, Topics},
     waiting::Waiting,
 };
-use crate::{model::TopicId, wire::Address};
+use crate::{
+    model::TopicId,
+    wire::{Address, serve::Request},
+};
 
 /// As `log.retention.check.interval.ms`.
 const RETENTION_CHECK_INTERVAL: Duration = Duration::from_secs(300);
@@ -33,12 +40,17 @@ pub(crate) struct State {
     pub(crate) configs: Configs,
     pub(crate) sessions: Sessions,
     pub(crate) waiting: Waiting,
+    /// What is to happen to requests.
+    pub(crate) faults: Faults,
+    /// What was asked.
+    pub(crate) received: received::Log,
     pub(crate) groups: Groups,
     pub(crate) coordinators: Coordinators,
     pub(crate) random: fastrand::Rng,
     /// Bytes of all logs.
     pub(crate) bytes: usize,
-    next_producer_id: i64,
+    /// Given out; the next is one more.
+    pub(crate) last_producer_id: i64,
     next_retention_check: Instant,
     /// Fetches that wait are looked at again: something has been written, or leaders have moved.
     pub(crate) is_news: bool,
@@ -53,6 +65,8 @@ pub(crate) struct BrokerState {
     pub(crate) memory: Address,
     /// Where it listens on TCP, if it does.
     pub(crate) tcp: Option<Address>,
+    /// Where a proxy listens for those who come to it through one.
+    pub(crate) proxied: Option<Address>,
 }
 
 /// Through which door a client came: it is told addresses that it can reach.
@@ -60,16 +74,20 @@ pub(crate) struct BrokerState {
 pub(crate) enum Door {
     Memory,
     Tcp,
+    /// Through a proxy, which stands before a TCP listener of its own.
+    Proxied,
 }
 
 impl State {
-    pub(crate) fn new(settings: Settings, now: Instant) -> Self {
+    /// With the topics that are there from the start, and those that were kept.
+    pub(crate) fn new(settings: Settings, kept: Kept, now: Instant) -> Self {
         let broker = |id: u16| {
             let broker = BrokerState {
                 is_running: true,
                 rack: Some(Arc::from(format!("rack{id}"))),
                 memory: Address::new(format!("embedded-{id}"), 9092),
                 tcp: None,
+                proxied: None,
             };
             (i32::from(id), broker)
         };
@@ -80,15 +98,18 @@ impl State {
             configs: Configs::default(),
             sessions: Sessions::default(),
             waiting: Waiting::default(),
+            faults: Faults::default(),
+            received: received::Log::default(),
             groups: Groups::default(),
             coordinators: Coordinators::new((1..=settings.brokers).map(i32::from).collect()),
             random: fastrand::Rng::with_seed(settings.seed),
             bytes: 0,
-            next_producer_id: 0,
+            last_producer_id: 0,
             next_retention_check: now + RETENTION_CHECK_INTERVAL,
             is_news: false,
             settings,
         };
+        state.restore(kept);
         for (name, partitions) in state.settings.topics.clone() {
             if state.topics.get(&name).is_none() {
                 state.create_topic(name, partitions, state.default_replication(), BTreeMap::new());
@@ -102,6 +123,7 @@ impl State {
         match door {
             Door::Memory => Some(&broker.memory),
             Door::Tcp => broker.tcp.as_ref(),
+            Door::Proxied => broker.proxied.as_ref(),
         }
     }
 
@@ -170,9 +192,23 @@ impl State {
         (0..u32::from(replication)).map(at).collect()
     }
 
+    /// A request comes: it is noted, and meets what a test wants to happen to it.
+    pub(crate) fn receive(&mut self, caller: &Caller, request: &Request) -> Fate {
+        let Some(received) = received::read(self, caller, request) else { return Fate::default() };
+        let fate = match self.faults.is_empty() {
+            true => Fate::default(),
+            false => {
+                let session = received::of_session(self, request);
+                self.faults.befall(&received, &session)
+            }
+        };
+        self.received.push(received);
+        fate
+    }
+
     pub(crate) fn new_producer_id(&mut self) -> i64 {
-        self.next_producer_id += 1;
-        self.next_producer_id
+        self.last_producer_id += 1;
+        self.last_producer_id
     }
 
     /// A broker stops or starts: leaders move away from it, or come to partitions that had none.

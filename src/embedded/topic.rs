@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{log::Log, sequences::Sequences};
+use super::{disk::Changes, log::Log, sequences::Sequences};
 use crate::{model::TopicId, wire::ErrorCode};
 
 /// A topic: its partitions, and the settings that differ from the broker's.
@@ -43,6 +43,7 @@ impl Partition {
         };
         partition.elect(is_running);
         partition.leader_epoch = 0;
+        partition.log.begin_epoch(0);
         partition
     }
 
@@ -58,8 +59,21 @@ impl Partition {
     pub(crate) fn lead_by(&mut self, broker: i32) {
         if self.leader != broker {
             self.leader = broker;
-            self.leader_epoch += 1;
+            self.next_epoch();
         }
+    }
+
+    /// The leader leads under the next epoch.
+    pub(crate) fn next_epoch(&mut self) {
+        self.leader_epoch += 1;
+        self.log.begin_epoch(self.leader_epoch);
+    }
+
+    /// Records at `offset` and behind it are lost, and what was known of their producers.
+    pub(crate) fn truncate(&mut self, offset: i64) {
+        self.log.truncate(offset);
+        self.sequences = Sequences::default();
+        self.log.batches().for_each(|batch| self.sequences.written(batch, batch.base_offset()));
     }
 
     /// Whether `broker` may answer for it, asked by a client that knows it under `epoch` (−1 for unknown; KIP-320).
@@ -100,7 +114,11 @@ pub(crate) struct Topics {
     by_name: BTreeMap<Arc<str>, Topic>,
     names: HashMap<TopicId, Arc<str>>,
     /// Topics made so far: each has another id.
-    made: u64,
+    pub(crate) made: u64,
+    /// For the directory: topics that were handed out to be changed, with all that is in them,
+    pub(crate) changes: Changes<Arc<str>>,
+    /// and partitions, of topics that are as they were otherwise.
+    pub(crate) changed_partitions: Changes<(Arc<str>, usize)>,
     /// What topics have from the brokers.
     inherited: Arc<BTreeMap<String, String>>,
 }
@@ -111,6 +129,7 @@ impl Topics {
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Topic> {
+        self.by_name.keys().for_each(|name| self.changes.add(|| Arc::clone(name)));
         self.by_name.values_mut()
     }
 
@@ -119,7 +138,9 @@ impl Topics {
     }
 
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Topic> {
-        self.by_name.get_mut(name)
+        let topic = self.by_name.get_mut(name)?;
+        self.changes.add(|| Arc::clone(&topic.name));
+        Some(topic)
     }
 
     pub(crate) fn name_of(&self, id: TopicId) -> Option<&Arc<str>> {
@@ -131,7 +152,10 @@ impl Topics {
     }
 
     pub(crate) fn partition_mut(&mut self, name: &str, index: i32) -> Option<&mut Partition> {
-        self.get_mut(name)?.partitions.get_mut(usize::try_from(index).ok()?)
+        let index = usize::try_from(index).ok()?;
+        let topic = self.by_name.get_mut(name)?;
+        self.changed_partitions.add(|| (Arc::clone(&topic.name), index));
+        topic.partitions.get_mut(index)
     }
 
     /// A new topic, which must not exist; its id.
@@ -149,6 +173,7 @@ impl Topics {
 
     /// A topic that has been before.
     pub(crate) fn restore(&mut self, mut topic: Topic) {
+        self.changes.add(|| Arc::clone(&topic.name));
         topic.inherited = Arc::clone(&self.inherited);
         self.names.insert(topic.id, Arc::clone(&topic.name));
         self.by_name.insert(Arc::clone(&topic.name), topic);
@@ -162,6 +187,7 @@ impl Topics {
 
     pub(crate) fn remove(&mut self, name: &str) -> Option<Topic> {
         let topic = self.by_name.remove(name)?;
+        self.changes.add(|| Arc::clone(&topic.name));
         self.names.remove(&topic.id);
         Some(topic)
     }

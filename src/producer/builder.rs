@@ -26,7 +26,8 @@ impl ProducerBuilder {
         self
     }
 
-    /// How batches are compressed. Default: not. Costs CPU here, saves network and disk.
+    /// How batches are compressed, and at which level. Default: not. Costs CPU here, saves network and disk. By Kafka's names:
+    /// `compression.type`, `compression.gzip.level`, `compression.zstd.level`, `compression.lz4.level`; see [`Compression`].
     pub fn compression(mut self, compression: Compression) -> Self {
         self.config.compression = compression;
         self

@@ -92,7 +92,8 @@ fn failure(at: &TopicPartition, fate: &Fate) -> ProduceError {
         Fate::Expired { after, why: last, possibly_written } => {
             ProduceError::Expired { topic, partition, after, last, possibly_written }
         }
-        Fate::Abandoned { possibly_written } => ProduceError::Closed { possibly_written },
+        Fate::Abandoned { why: Some(why), possibly_written } => ProduceError::Failed { why, possibly_written },
+        Fate::Abandoned { why: None, possibly_written } => ProduceError::Closed { possibly_written },
         Fate::Written { .. } => unreachable!("a record that was written has not failed"),
     }
 }

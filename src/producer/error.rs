@@ -55,6 +55,14 @@ pub enum ProduceError {
         /// Whether the record may be in the log all the same; if not, it certainly is not.
         possibly_written: bool,
     },
+    /// A task of the producer has panicked, which is an error in this crate. The producer is of no use any more.
+    #[error("the producer has failed: {why}{}", written(.possibly_written))]
+    Failed {
+        /// What the panic said.
+        why: Arc<str>,
+        /// Whether the record may be in the log all the same.
+        possibly_written: bool,
+    },
     /// The producer was closed, or dropped, before the record was acknowledged.
     #[error("the producer is closed{}", written(.possibly_written))]
     Closed {
@@ -70,6 +78,7 @@ impl ProduceError {
             ProduceError::TooLarge { .. } | ProduceError::NoPartition { .. } | ProduceError::Topic(_) => false,
             ProduceError::Refused { possibly_written, .. }
             | ProduceError::Expired { possibly_written, .. }
+            | ProduceError::Failed { possibly_written, .. }
             | ProduceError::Closed { possibly_written } => *possibly_written,
         }
     }

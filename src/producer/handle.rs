@@ -1,8 +1,17 @@
 use std::sync::{Arc, atomic::Ordering};
 
-use tokio::{task::JoinHandle, time::Instant};
+use futures_util::{
+    FutureExt,
+    future::{self, BoxFuture},
+};
+use tokio::time::Instant;
 
-use super::{Ack, Delivery, ProduceError, ProducerConfig, keeper, partitioner, shared::Shared, shared::TopicState};
+use super::{
+    Ack, Delivery, ProduceError, ProducerConfig, keeper,
+    memory::Charge,
+    partitioner,
+    shared::{Shared, TopicState},
+};
 use crate::{
     accumulate::{Refused, Waiting},
     cluster::Cluster,
@@ -23,7 +32,8 @@ pub struct Producer {
 #[derive(Debug)]
 struct Alive {
     shared: Arc<Shared>,
-    keeper: parking_lot::Mutex<Option<JoinHandle<()>>>,
+    /// Ready when all tasks have ended, for as many as wait for it.
+    ended: future::Shared<BoxFuture<'static, ()>>,
 }
 
 impl Drop for Alive {
@@ -37,7 +47,8 @@ impl Producer {
     pub(super) fn start(cluster: Arc<Cluster>, config: ProducerConfig) -> Self {
         let shared = Arc::new(Shared::new(cluster, config));
         let keeper = tokio::spawn(keeper::run(Arc::clone(&shared)));
-        Producer { alive: Arc::new(Alive { shared, keeper: parking_lot::Mutex::new(Some(keeper)) }) }
+        let ended = keeper.map(drop).boxed().shared();
+        Producer { alive: Arc::new(Alive { shared, ended }) }
     }
 
     /// Sends a record and awaits its acknowledgement.
@@ -57,37 +68,45 @@ impl Producer {
     ///
     /// # Errors
     /// At once for a record that is too large, an unknown topic, a partition that does not exist, a closed producer.
+    ///
+    /// # Panics
+    /// If the [`Partitioner`](super::Partitioner) of the user does; the record is not sent then, and nothing else is harmed.
     pub async fn enqueue(&self, record: Record<'_>) -> Result<Delivery, ProduceError> {
         let shared = &self.alive.shared;
         let size = size_of(&record);
         if size > shared.limits.batch_bytes {
             return Err(ProduceError::TooLarge { size, limit: shared.limits.batch_bytes });
         }
-        let charge = shared.memory.charge(size);
-        if !shared.memory.try_take(charge) {
-            shared.memory.take(charge).await;
-        }
-        match self.append(&record, charge) {
-            Some(Ok(delivery)) => return Ok(delivery),
-            Some(Err(error)) => {
-                shared.memory.give(charge as usize);
-                return Err(error);
+        let charge = match shared.memory.try_take(size) {
+            Some(charge) => charge,
+            None => shared.memory.take(size).await.ok_or_else(|| shared.closed_error())?,
+        };
+        match self.append(&record, &charge) {
+            Some(Ok(delivery)) => {
+                charge.keep();
+                return Ok(delivery);
             }
+            Some(Err(error)) => return Err(error),
             // Others need the memory more than a record whose topic is not known.
-            None => shared.memory.give(charge as usize),
+            None => drop(charge),
         }
         shared.ask_topic(&record.topic).await?;
-        shared.memory.take(charge).await;
-        let taken = self.append(&record, charge).expect("a topic that is known stays known");
-        taken.inspect_err(|_| shared.memory.give(charge as usize))
+        let charge = shared.memory.take(size).await.ok_or_else(|| shared.closed_error())?;
+        let taken = self.append(&record, &charge).expect("a topic that is known stays known");
+        taken.inspect(|_| charge.keep())
     }
 
     /// `None` if the topic is not known.
-    fn append(&self, record: &Record<'_>, charge: u32) -> Option<Result<Delivery, ProduceError>> {
+    fn append(&self, record: &Record<'_>, charge: &Charge<'_>) -> Option<Result<Delivery, ProduceError>> {
         self.alive.shared.with_topic(&record.topic, |topic| self.append_to(topic, record, charge))
     }
 
-    fn append_to(&self, topic: &TopicState, record: &Record<'_>, charge: u32) -> Result<Delivery, ProduceError> {
+    fn append_to(
+        &self,
+        topic: &TopicState,
+        record: &Record<'_>,
+        charge: &Charge<'_>,
+    ) -> Result<Delivery, ProduceError> {
         let shared = &self.alive.shared;
         let key = record.key.as_ref().map(|k| k.as_slice());
         let value = record.value.as_ref().map(|v| v.as_slice());
@@ -95,7 +114,7 @@ impl Producer {
         let chosen = record.partition.or_else(|| shared.config.partitioner.choose(&topic.name, key, value, count));
         let partition = chosen.unwrap_or_else(|| match key {
             Some(key) => partitioner::of_key(key, count),
-            None => topic.sticky.next(charge as usize, shared.limits.batch_bytes, count, || self.any_led(topic)),
+            None => topic.sticky.next(charge.bytes(), shared.limits.batch_bytes, count, || self.any_led(topic)),
         });
         let slot = usize::try_from(partition).ok().and_then(|index| topic.slots.get(index)).ok_or_else(|| {
             ProduceError::NoPartition { topic: Arc::clone(&topic.name), partition, partitions: count }
@@ -107,10 +126,10 @@ impl Producer {
         let mut queue = slot.queue.lock();
         // Under the queue's lock: the keeper closes before it takes the lock to abandon what is left.
         if shared.closed.load(Ordering::Acquire) {
-            return Err(ProduceError::Closed { possibly_written: false });
+            return Err(shared.closed_error());
         }
         let (completion, index, news) = queue
-            .append(Instant::now, &shared.limits, timestamp.as_millis(), key, value, &record.headers, charge as usize)
+            .append(Instant::now, &shared.limits, timestamp.as_millis(), key, value, &record.headers, charge.bytes())
             .map_err(|Refused::TooLarge { size }| ProduceError::TooLarge { size, limit: shared.limits.batch_bytes })?;
         if news {
             shared.route(slot, &mut queue);
@@ -152,15 +171,12 @@ impl Producer {
 
     /// Flushes, then ends the tasks and closes the connections. Other clones then fail with [`ProduceError::Closed`].
     ///
-    /// Takes no longer than the delivery timeout. If the future is dropped, dropping the handles does the rest.
+    /// Takes no longer than the delivery timeout. Whoever closes another clone meanwhile waits for the same end. If the future is dropped, dropping the handles does the rest.
     pub async fn close(self) {
         self.flush().await;
         self.alive.shared.closed.store(true, Ordering::Release);
         self.alive.shared.keeper.notify_one();
-        let keeper = self.alive.keeper.lock().take();
-        if let Some(keeper) = keeper {
-            let _ = keeper.await;
-        }
+        self.alive.ended.clone().await;
     }
 }
 

@@ -3,6 +3,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{Arc, atomic::Ordering},
+    task::Poll,
     time::Duration,
 };
 
@@ -37,36 +38,56 @@ struct Shipped {
 
 type Request = Pin<Box<dyn Future<Output = (Vec<Shipped>, Result<ProduceResponse, WireError>)> + Send>>;
 
+/// What the next request waits for. Meanwhile no other is made: their order is that of the batches.
+type Preparing = Pin<Box<dyn Future<Output = Prepared> + Send>>;
+
+enum Prepared {
+    /// The producer's id is asked for, or that has failed.
+    Asked,
+    Connected(Vec<Shipped>, Result<Arc<Connection>, ClusterError>),
+}
+
 /// Sends one broker's batches, until the producer closes.
 pub(super) async fn run(shared: Arc<Shared>, broker: i32, list: Arc<List>) {
     let mut slots: Vec<Arc<Slot>> = Vec::new();
     let mut requests: FuturesUnordered<Request> = FuturesUnordered::new();
+    let mut preparing: Option<Preparing> = None;
     let mut unanswered = 0;
     let mut answered = false;
     loop {
         slots.append(&mut list.slots.lock());
+        hand_back(&shared, broker, &mut slots);
         let mut wake = None;
-        while requests.len() < MAX_REQUESTS && (requests.is_empty() || unanswered < MAX_UNANSWERED_BYTES) {
+        let room = |requests: &FuturesUnordered<Request>, unanswered| {
+            requests.len() < MAX_REQUESTS && (requests.is_empty() || unanswered < MAX_UNANSWERED_BYTES)
+        };
+        while preparing.is_none() && !slots.is_empty() && room(&requests, unanswered) {
+            let Some(producer_id) = known_id(&shared) else {
+                preparing = Some(Box::pin(ask_id(Arc::clone(&shared))));
+                break;
+            };
             let idle = requests.is_empty() || answered;
-            let shipped = collect(&shared, broker, &mut slots, idle, &mut wake).await;
+            let shipped = collect(&shared, broker, &mut slots, producer_id, idle, &mut wake);
             if shipped.is_empty() {
                 break;
             }
-            match shared.cluster.connection(broker, Purpose::Produce).await {
-                Ok(connection) => {
-                    if let Some((bytes, request)) = write(&shared, &connection, shipped).await {
-                        unanswered += bytes;
-                        requests.push(request);
-                    }
-                }
-                Err(error) => settle(&shared, shipped, &Err(error)),
-            }
             answered = false;
+            let mut connecting: Preparing = Box::pin(connect(Arc::clone(&shared), broker, shipped));
+            match poll!(connecting.as_mut()) {
+                Poll::Ready(prepared) => unanswered += depart(&shared, prepared, &mut requests).await,
+                Poll::Pending => preparing = Some(connecting),
+            }
         }
         answered = false;
         let waking = async {
             match wake {
                 Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let prepared = async {
+            match &mut preparing {
+                Some(preparing) => preparing.await,
                 None => std::future::pending().await,
             }
         };
@@ -76,31 +97,71 @@ pub(super) async fn run(shared: Arc<Shared>, broker: i32, list: Arc<List>) {
                 settle(&shared, shipped, &result.map_err(ClusterError::from));
                 answered = true;
             }
+            prepared = prepared => {
+                preparing = None;
+                unanswered += depart(&shared, prepared, &mut requests).await;
+            }
             () = list.news.notified() => {}
             () = waking => {}
         }
     }
 }
 
+async fn connect(shared: Arc<Shared>, broker: i32, shipped: Vec<Shipped>) -> Prepared {
+    let connection = shared.cluster.connection(broker, Purpose::Produce).await;
+    Prepared::Connected(shipped, connection)
+}
+
+/// Writes what was prepared; how many bytes of batches are on their way then.
+async fn depart(shared: &Shared, prepared: Prepared, requests: &mut FuturesUnordered<Request>) -> usize {
+    match prepared {
+        Prepared::Asked => {}
+        Prepared::Connected(shipped, Err(error)) => settle(shared, shipped, &Err(error)),
+        Prepared::Connected(shipped, Ok(connection)) => {
+            if let Some((bytes, request)) = write(shared, &connection, shipped).await {
+                requests.push(request);
+                return bytes;
+            }
+        }
+    }
+    0
+}
+
+/// Gives up the partitions that have another leader, once nothing of them is in flight here.
+fn hand_back(shared: &Shared, broker: i32, slots: &mut Vec<Arc<Slot>>) {
+    if slots.is_empty() {
+        return;
+    }
+    let picture = shared.cluster.snapshot();
+    slots.retain(|slot| {
+        if picture.partition(&slot.at.topic, slot.at.partition).and_then(|p| p.leader) == Some(broker) {
+            return true;
+        }
+        let mut queue = slot.queue.lock();
+        if queue.in_flight() > 0 {
+            return true;
+        }
+        queue.listed_at = None;
+        if !queue.is_empty() {
+            shared.route(slot, &mut queue);
+        }
+        false
+    });
+}
+
 fn bytes_of(shipped: &[Shipped]) -> usize {
     shipped.iter().map(|s| s.batch.bytes().len()).sum()
 }
 
-/// One batch of each partition that has one to send. Partitions with nothing left, or with another leader, leave the list.
-async fn collect(
+/// One batch of each partition that has one to send. Partitions with nothing left leave the list.
+fn collect(
     shared: &Shared,
     broker: i32,
     slots: &mut Vec<Arc<Slot>>,
+    producer_id: i64,
     idle: bool,
     wake: &mut Option<Instant>,
 ) -> Vec<Shipped> {
-    if slots.is_empty() {
-        return Vec::new();
-    }
-    let Some(producer_id) = producer_id(shared).await else {
-        *wake = Some(Instant::now());
-        return Vec::new();
-    };
     let (now, picture) = (Instant::now(), shared.cluster.snapshot());
     let flushing = shared.flushing.load(Ordering::Acquire) > 0;
     let mut shipped = Vec::new();
@@ -111,13 +172,6 @@ async fn collect(
     slots.retain(|slot| {
         let mut queue = slot.queue.lock();
         let leader = picture.partition(&slot.at.topic, slot.at.partition).and_then(|p| p.leader);
-        if leader != Some(broker) && queue.in_flight() == 0 {
-            queue.listed_at = None;
-            if !queue.is_empty() {
-                shared.route(slot, &mut queue);
-            }
-            return false;
-        }
         if leader != Some(broker) || bytes >= MAX_REQUEST_BYTES {
             return true;
         }
@@ -196,8 +250,8 @@ async fn write(shared: &Shared, connection: &Arc<Connection>, mut shipped: Vec<S
     let mut request: Request = Box::pin(async move { (shipped, call.await) });
     // The first poll writes. Whatever comes of it at once is kept for the loop to see.
     match poll!(request.as_mut()) {
-        std::task::Poll::Pending => Some((bytes, request)),
-        std::task::Poll::Ready(done) => Some((bytes, Box::pin(std::future::ready(done)))),
+        Poll::Pending => Some((bytes, request)),
+        Poll::Ready(done) => Some((bytes, Box::pin(std::future::ready(done)))),
     }
 }
 
@@ -293,15 +347,15 @@ fn answer(code: ErrorCode, base_offset: i64, message: Option<&str>) -> Answer {
     }
 }
 
-/// The producer's id, asked for once; `None` after a failed attempt and a pause.
-async fn producer_id(shared: &Shared) -> Option<i64> {
-    let known = || Some(shared.producer_id.load(Ordering::Acquire)).filter(|id| *id >= 0);
-    if let Some(id) = known() {
-        return Some(id);
-    }
+fn known_id(shared: &Shared) -> Option<i64> {
+    Some(shared.producer_id.load(Ordering::Acquire)).filter(|id| *id >= 0)
+}
+
+/// Asks for the producer's id, unless another sender has meanwhile; pauses after a failed attempt.
+async fn ask_id(shared: Arc<Shared>) -> Prepared {
     let _one_at_a_time = shared.initializing.lock().await;
-    if let Some(id) = known() {
-        return Some(id);
+    if known_id(&shared).is_some() {
+        return Prepared::Asked;
     }
     let asked = async {
         let connection = shared.cluster.any_connection().await?;
@@ -318,10 +372,7 @@ async fn producer_id(shared: &Shared) -> Option<i64> {
         Ok::<i64, ClusterError>(answer.producer_id)
     };
     match asked.await {
-        Ok(id) => {
-            shared.producer_id.store(id, Ordering::Release);
-            Some(id)
-        }
+        Ok(id) => shared.producer_id.store(id, Ordering::Release),
         Err(error) => {
             match error.is_retriable() {
                 // Brokers that do not answer are told of where they are met, and a coordinator that loads is no news.
@@ -329,9 +380,9 @@ async fn producer_id(shared: &Shared) -> Option<i64> {
                 false => tracing::warn!("no producer id: {error}"),
             }
             sleep(shared.cluster.config().retry_backoff_max).await;
-            None
         }
     }
+    Prepared::Asked
 }
 
 #[cfg(test)]

@@ -1,20 +1,24 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering, fence},
     },
 };
 
 use parking_lot::{Mutex, RwLock};
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep, timeout_at},
+};
 
 use super::{ProduceError, ProducerConfig, memory::Memory, partitioner::Sticky};
 use crate::{
     accumulate::{Limits, PartitionQueue, Spares},
-    cluster::{Cluster, Topic},
+    cluster::{Cluster, ClusterError, Topic},
     model::{TopicId, TopicPartition},
     time::Deadline,
+    wire::ErrorCode,
 };
 
 /// What the handle and the tasks share.
@@ -34,6 +38,10 @@ pub(super) struct Shared {
     /// How many wait in `flush`: partial batches leave at once meanwhile.
     pub(super) flushing: AtomicUsize,
     pub(super) closed: AtomicBool,
+    /// Why the producer has failed, if it has: set before `closed`.
+    failure: OnceLock<Arc<str>>,
+    /// What came of each refresh of the keeper; told once more when it ends.
+    pub(super) refreshed: watch::Sender<Option<ClusterError>>,
     /// Wakes the keeper: metadata are stale, a broker is new, or the producer closes.
     pub(super) keeper: Notify,
     pub(super) stale: AtomicBool,
@@ -87,6 +95,8 @@ impl Shared {
             initializing: Default::default(),
             flushing: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            failure: OnceLock::new(),
+            refreshed: watch::Sender::new(None),
             keeper: Notify::new(),
             stale: AtomicBool::new(false),
             dozing: AtomicBool::new(false),
@@ -99,11 +109,75 @@ impl Shared {
     }
 
     /// Finds out about a topic that is not known yet.
+    ///
+    /// The keeper asks, for all who want to know something: whoever gives up waiting stops nothing, and who comes later finds
+    /// what was found out meanwhile.
     pub(super) async fn ask_topic(&self, name: &str) -> Result<(), ProduceError> {
-        let deadline = Deadline::after(Instant::now(), self.config.delivery_timeout);
-        let topic = self.cluster.topic(name, deadline).await?;
-        self.update_topic(&topic);
-        Ok(())
+        let began = Instant::now();
+        let deadline = Deadline::after(began, self.config.delivery_timeout);
+        let mut refreshed = self.refreshed.subscribe();
+        let mut backoff = self.cluster.backoff();
+        self.cluster.include(&Arc::from(name));
+        let mut last = None;
+        loop {
+            // Before looking: what comes after the look is waited for below.
+            refreshed.mark_unchanged();
+            if self.closed.load(Ordering::Acquire) {
+                return Err(self.closed_error());
+            }
+            let picture = self.cluster.snapshot();
+            match picture.topic(name) {
+                Some(topic) if topic.error == ErrorCode::NONE && !topic.partitions.is_empty() => {
+                    self.update_topic(topic);
+                    return Ok(());
+                }
+                Some(topic) if picture.taken >= began => {
+                    last = Some(ClusterError::Topic { topic: Arc::from(name), code: topic.error });
+                }
+                // Nobody was asked about it yet.
+                _ => {}
+            }
+            let now = Instant::now();
+            if let Some(error) = &last {
+                let missing =
+                    matches!(error, ClusterError::Topic { code, .. } if *code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+                let patience = self.cluster.config().unknown_topic_patience;
+                if !error.is_retriable() || missing && now - began > patience {
+                    self.cluster.exclude(name);
+                    return Err(error.clone().into());
+                }
+            }
+            if deadline.has_passed(now) {
+                let late =
+                    || ClusterError::Refused { api: "Metadata", code: ErrorCode::REQUEST_TIMED_OUT, message: None };
+                return Err(ClusterError::OutOfTime { last: Box::new(last.unwrap_or_else(late)) }.into());
+            }
+            if last.is_some() {
+                sleep(backoff.next_wait().min(deadline.left(now))).await;
+            }
+            self.want_refresh();
+            if let Ok(Ok(())) = timeout_at(deadline.instant(), refreshed.changed()).await {
+                last = refreshed.borrow_and_update().clone().or(last);
+            }
+        }
+    }
+
+    /// After a panic: nothing can go on.
+    pub(super) fn fail(&self, why: Arc<str>) {
+        let _ = self.failure.set(why);
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(super) fn failure(&self) -> Option<&Arc<str>> {
+        self.failure.get()
+    }
+
+    /// What is said of a record that comes too late.
+    pub(super) fn closed_error(&self) -> ProduceError {
+        match self.failure() {
+            Some(why) => ProduceError::Failed { why: Arc::clone(why), possibly_written: false },
+            None => ProduceError::Closed { possibly_written: false },
+        }
     }
 
     /// Takes over what the metadata say: partitions that are new.

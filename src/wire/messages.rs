@@ -6,9 +6,9 @@ pub(crate) use kafka_wire::{
     ConsumerProtocolAssignment, ConsumerProtocolSubscription, CreatePartitionsRequest, CreateTopicsRequest,
     DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeConfigsRequest, DescribeGroupsRequest,
     FetchRequest, FetchResponse, FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
-    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, MetadataRequest,
-    MetadataResponse, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest,
-    ProduceResponse, SyncGroupRequest,
+    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest,
+    ListOffsetsResponse, MetadataRequest, MetadataResponse, OffsetCommitRequest, OffsetDeleteRequest,
+    OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceResponse, SyncGroupRequest,
 };
 pub(crate) use kafka_wire::{
     consumer_protocol_assignment, consumer_protocol_subscription, create_partitions_request, create_topics_request,
@@ -19,13 +19,13 @@ pub(crate) use kafka_wire::{
 };
 
 #[cfg(any(test, feature = "embedded"))]
-pub(crate) use kafka_wire::{metadata_response, produce_response};
+pub(crate) use kafka_wire::{list_offsets_response, metadata_response, produce_response};
 
 /// For the embedded broker.
 #[cfg(feature = "embedded")]
 pub(crate) use kafka_wire::{
-    ApiVersionsRequest, ApiVersionsResponse, InitProducerIdResponse, ListOffsetsResponse, ProduceRequest,
-    api_versions_response, list_offsets_response, produce_request,
+    ApiVersionsRequest, ApiVersionsResponse, InitProducerIdResponse, ProduceRequest, api_versions_response,
+    produce_request,
 };
 /// For its admins.
 #[cfg(feature = "embedded")]

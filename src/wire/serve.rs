@@ -38,11 +38,14 @@ impl Request {
             Ok::<_, kafka_wire_core::DecodeError>((header, body))
         };
         let (header, body) = read(frame).map_err(|error| format!("a request's header: {error}"))?;
-        let client_id = match &header.client_id {
-            Some(id) => Some(Arc::from(id.as_str())),
-            None => None,
-        };
+        let client_id = header.client_id.as_ref().map(|id| Arc::from(id.as_str()));
         Ok(Request { api_key: key, version, correlation_id: header.correlation_id, client_id, body })
+    }
+
+    /// Whether the client reads an answer: not of a Produce with `acks=0`.
+    pub(crate) fn wants_answer(&self) -> bool {
+        self.api_key != <kafka_wire::ProduceRequest as Served>::KEY
+            || self.body::<kafka_wire::ProduceRequest>().is_ok_and(|it| it.acks != 0)
     }
 
     /// Reads the body.
@@ -61,8 +64,6 @@ pub(crate) trait Served: Sized {
     type Answer;
     /// The protocol's number for the API.
     const KEY: i16;
-    /// The protocol's name for it.
-    const NAME: &'static str;
 
     /// Reads the body of a request in this version.
     fn read(version: i16, body: Bytes) -> Result<Self, String>;
@@ -77,7 +78,6 @@ where
 {
     type Answer = R::Response;
     const KEY: i16 = <R as KafkaRequest>::API_KEY.value();
-    const NAME: &'static str = api_name(<R as KafkaMessage>::NAME);
 
     fn read(version: i16, body: Bytes) -> Result<Self, String> {
         // Produce carries records: its bytes are bounded by the frame.
@@ -88,7 +88,7 @@ where
             // What stands behind it is left, as Kafka does: librdkafka sends three bytes too many where it asks for all topics.
             Ok::<_, kafka_wire_core::DecodeError>(request)
         };
-        read().map_err(|error| format!("{} {version}: {error}", Self::NAME))
+        read().map_err(|error| format!("{} {version}: {error}", api_name(<R as KafkaMessage>::NAME)))
     }
 
     fn write(answer: &Self::Answer, version: i16, correlation_id: i32) -> Result<BytesMut, String> {
@@ -106,7 +106,7 @@ where
             header.encode(&mut encoder, header_version)?;
             answer.encode(&mut encoder, version)
         };
-        write().map_err(|error| format!("an answer to {}: {error}", Self::NAME))?;
+        write().map_err(|error| format!("an answer to {}: {error}", api_name(<R as KafkaMessage>::NAME)))?;
         Ok(frame)
     }
 }

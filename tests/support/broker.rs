@@ -1,6 +1,8 @@
-//! Which cluster a test runs on, and Kafka's own tools on it.
+//! Which cluster a test runs on: the embedded broker, a new one for each test, or the real Kafka that `MILENA_TEST_BROKERS`
+//! names. A test begins with `let broker = support::broker();`.
 //!
-//! A test begins with `let Some(broker) = support::broker() else { return };`.
+//! What needs more than a broker (Kafka's tools and Java's client, processes to be killed) is for real Kafka alone; a test of
+//! it begins with `let Some(broker) = support::real_kafka_only("why") else { return };`.
 
 use std::{
     env,
@@ -8,38 +10,59 @@ use std::{
     process::{Output, Stdio},
 };
 
+use milena::Embedded;
+
 use super::{
+    in_process::InProcess,
     lock::Lock,
     proxied_cluster::ProxiedCluster,
     site::{self, Site, not_run},
-    topics::unique,
+    topics::{new_topic, new_topic_with},
 };
 
-/// The cluster under test. While a test holds one, no other test kills its nodes
+/// The cluster under test. While a test holds one that is real, no other test kills its nodes
 /// (see [`super::cluster_control`]; do not hold both).
 #[derive(Debug)]
 pub struct Broker {
     bootstrap: String,
-    _calm: Lock,
+    which: Which,
 }
 
-/// The cluster named in `MILENA_TEST_BROKERS`. Without any it says loudly that the test did not run.
+#[derive(Debug)]
+enum Which {
+    Embedded(InProcess),
+    Kafka { _calm: Lock },
+}
+
+/// The cluster named in `MILENA_TEST_BROKERS`, or else a new one of the embedded broker.
+pub fn broker() -> Broker {
+    real_broker().unwrap_or_else(|| {
+        let embedded = InProcess::start();
+        Broker { bootstrap: embedded.bootstrap(), which: Which::Embedded(embedded) }
+    })
+}
+
+/// The cluster named in `MILENA_TEST_BROKERS`. Without any it says loudly that the test did not run, and why it cannot run on the
+/// embedded broker.
 ///
 /// # Panics
 /// Without any, where `CI=true` or `MILENA_TEST_REQUIRE_BROKER=1`.
-pub fn broker() -> Option<Broker> {
-    brokers().map(|bootstrap| Broker { bootstrap, _calm: Lock::shared("nodes") })
+pub fn real_kafka_only(why: &str) -> Option<Broker> {
+    let broker = real_broker();
+    if broker.is_none() {
+        not_run(&format!("it is for real Kafka only ({why}), and MILENA_TEST_BROKERS names none"));
+    }
+    broker
 }
 
-/// As [`broker`], only the bootstrap servers: nothing keeps other tests from killing nodes meanwhile.
-pub fn brokers() -> Option<String> {
-    match env::var("MILENA_TEST_BROKERS") {
-        Ok(servers) if !servers.trim().is_empty() => Some(servers),
-        _ => {
-            not_run("MILENA_TEST_BROKERS is not set; start one with tests/kafka/kafka.sh up");
-            None
-        }
-    }
+fn real_broker() -> Option<Broker> {
+    let bootstrap = real_brokers()?;
+    Some(Broker { bootstrap, which: Which::Kafka { _calm: Lock::shared("nodes") } })
+}
+
+/// What `MILENA_TEST_BROKERS` names: nothing keeps other tests from killing nodes meanwhile.
+pub(super) fn real_brokers() -> Option<String> {
+    env::var("MILENA_TEST_BROKERS").ok().filter(|servers| !servers.trim().is_empty())
 }
 
 impl Broker {
@@ -48,35 +71,47 @@ impl Broker {
         &self.bootstrap
     }
 
-    /// A new topic with a name of its own.
+    /// Whether it is Kafka's own.
+    pub fn is_real(&self) -> bool {
+        matches!(self.which, Which::Kafka { .. })
+    }
+
+    /// The embedded broker, if this is one.
+    pub fn embedded(&self) -> Option<&Embedded> {
+        match &self.which {
+            Which::Embedded(embedded) => Some(embedded.embedded()),
+            Which::Kafka { .. } => None,
+        }
+    }
+
+    /// A new topic with a name of its own, which every node knows.
     pub async fn topic(&self, prefix: &str, partitions: u32) -> String {
-        self.topic_with(prefix, partitions, &[]).await
+        new_topic(&self.bootstrap, prefix, partitions as i32).await
     }
 
     /// As [`Broker::topic`], with settings such as `segment.bytes=1000000`.
     pub async fn topic_with(&self, prefix: &str, partitions: u32, settings: &[&str]) -> String {
-        let name = unique(prefix);
-        let mut args = vec!["--create".to_owned(), "--topic".into(), name.clone()];
-        args.extend(["--partitions".into(), partitions.to_string()]);
-        args.extend(settings.iter().flat_map(|setting| ["--config".to_owned(), (*setting).into()]));
-        let args = args.iter().map(String::as_str).collect::<Vec<_>>();
-        self.tool("org.apache.kafka.tools.TopicCommand", &args, "").await;
-        name
+        new_topic_with(&self.bootstrap, prefix, partitions as i32, settings).await
     }
 
     /// Runs one of Kafka's tools against this cluster: `--bootstrap-server` goes before `args`. What it prints.
-    /// The runtime goes on meanwhile.
-    pub async fn tool(&self, class: &str, args: &[&str], stdin: &str) -> String {
-        tool_at(&self.bootstrap, class, args, stdin).await
+    /// The runtime goes on meanwhile. None on the embedded broker: its tests need no Java.
+    pub async fn tool(&self, class: &str, args: &[&str], stdin: &str) -> Option<String> {
+        if self.is_real() { Some(tool_at(&self.bootstrap, class, args, stdin).await) } else { None }
     }
 
     /// A proxy before each node. None (loudly) if this cluster has no listeners for proxies.
     pub fn proxied(&self) -> Option<ProxiedCluster> {
-        let site = Site::of_environment(&self.bootstrap);
-        if site.is_none() {
-            not_run("MILENA_TEST_KAFKA_DIR names no cluster started by tests/kafka/kafka.sh");
+        match &self.which {
+            Which::Embedded(embedded) => Some(ProxiedCluster::before_embedded(embedded)),
+            Which::Kafka { .. } => {
+                let site = Site::of_environment(&self.bootstrap);
+                if site.is_none() {
+                    not_run("MILENA_TEST_KAFKA_DIR names no cluster started by tests/kafka/kafka.sh");
+                }
+                site.map(ProxiedCluster::start)
+            }
         }
-        site.map(ProxiedCluster::start)
     }
 }
 
@@ -117,11 +152,4 @@ pub fn try_kafka_tool(class: &str, args: &[&str], stdin: &str) -> Output {
         scope.spawn(move || input.write_all(stdin.as_bytes()));
         tool.wait_with_output().expect("the tool ends")
     })
-}
-
-/// A new topic, made by Kafka's own tool.
-pub fn create_topic(brokers: &str, name: &str, partitions: u32) {
-    let partitions = partitions.to_string();
-    let args = ["--bootstrap-server", brokers, "--create", "--topic", name, "--partitions", &partitions];
-    kafka_tool("org.apache.kafka.tools.TopicCommand", &args);
 }

@@ -1,10 +1,12 @@
 //! Killing, pausing and starting the nodes of the cluster under test.
 //!
-//! A test begins with `let Some(mut control) = support::cluster_control() else { return };` and has the cluster for
-//! itself until it drops it; then every node runs again and all replicas are in sync before the next test begins.
+//! A test begins with `let mut control = support::cluster_control();`, or with `real_cluster_control` if it has to do with
+//! processes, and has the cluster for itself until it drops it; then every node runs again and all replicas are in sync before
+//! the next test begins.
 
 use std::{
     collections::BTreeSet,
+    net::TcpStream,
     thread,
     time::{Duration, Instant},
 };
@@ -12,11 +14,12 @@ use std::{
 use milena::Kafka;
 
 use super::{
-    broker::{brokers, tool_at, try_kafka_tool},
+    broker::{real_brokers, try_kafka_tool},
+    in_process::{self, InProcess},
     lock::Lock,
     proxied_cluster::ProxiedCluster,
     site::{Site, not_run},
-    topics::unique,
+    topics::new_topic,
     wait::eventually,
 };
 
@@ -25,44 +28,81 @@ const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 /// The nodes of the cluster under test, and the right to harm them.
 #[derive(Debug)]
 pub struct ClusterControl {
-    site: Site,
+    nodes: Nodes,
     harmed: BTreeSet<u16>,
-    _alone: Lock,
 }
 
-/// The cluster that `kafka.sh` started in `MILENA_TEST_KAFKA_DIR`, once no other test uses it. Without any it says
-/// loudly that the test did not run.
+#[derive(Debug)]
+enum Nodes {
+    Embedded(InProcess),
+    Kafka { site: Site, _alone: Lock },
+}
+
+/// The cluster that `kafka.sh` started in `MILENA_TEST_KAFKA_DIR`, once no other test uses it; or else a new one of the embedded
+/// broker. None, said loudly, if `MILENA_TEST_BROKERS` names another.
 ///
 /// # Panics
-/// Without any, where `CI=true` or `MILENA_TEST_REQUIRE_BROKER=1`.
+/// If it names another, where `CI=true` or `MILENA_TEST_REQUIRE_BROKER=1`.
 pub fn cluster_control() -> Option<ClusterControl> {
-    let bootstrap = brokers()?;
-    let Some(site) = Site::of_environment(&bootstrap) else {
+    match real_brokers() {
+        Some(bootstrap) => of_site(&bootstrap),
+        None => Some(ClusterControl { nodes: Nodes::Embedded(InProcess::start()), harmed: BTreeSet::new() }),
+    }
+}
+
+/// As [`cluster_control`], for a test that needs processes; see [`super::real_kafka_only`].
+pub fn real_cluster_control(why: &str) -> Option<ClusterControl> {
+    let Some(bootstrap) = real_brokers() else {
+        not_run(&format!("it is for real Kafka only ({why}), and MILENA_TEST_BROKERS names none"));
+        return None;
+    };
+    of_site(&bootstrap)
+}
+
+fn of_site(bootstrap: &str) -> Option<ClusterControl> {
+    let Some(site) = Site::of_environment(bootstrap) else {
         not_run("MILENA_TEST_KAFKA_DIR names no cluster started by tests/kafka/kafka.sh");
         return None;
     };
-    Some(ClusterControl { site, harmed: BTreeSet::new(), _alone: Lock::alone("nodes") })
+    Some(ClusterControl { nodes: Nodes::Kafka { site, _alone: Lock::alone("nodes") }, harmed: BTreeSet::new() })
 }
 
 impl ClusterControl {
     /// All nodes, as for `bootstrap.servers`.
     pub fn bootstrap(&self) -> String {
-        self.site.servers(2)
+        match &self.nodes {
+            Nodes::Embedded(embedded) => embedded.bootstrap(),
+            Nodes::Kafka { site, .. } => site.servers(2),
+        }
+    }
+
+    /// Whether it is Kafka's own.
+    pub fn is_real(&self) -> bool {
+        matches!(self.nodes, Nodes::Kafka { .. })
     }
 
     /// Nodes have the numbers 1 to this one.
     pub fn nodes(&self) -> u16 {
-        self.site.nodes
+        match &self.nodes {
+            Nodes::Embedded(_) => in_process::NODES,
+            Nodes::Kafka { site, .. } => site.nodes,
+        }
     }
 
-    /// As by `kill -9`; returns when the process is gone.
+    /// As by `kill -9`; returns when the process is gone, or the embedded broker takes no connections.
     pub fn kill(&mut self, node: u16) {
-        self.signal("kill", node);
+        match &self.nodes {
+            Nodes::Embedded(embedded) => embedded.embedded().stop_broker(node.into()),
+            Nodes::Kafka { .. } => self.signal("kill", node),
+        }
     }
 
     /// An orderly end, leaders handed over; returns when the process is gone.
     pub fn stop(&mut self, node: u16) {
-        self.signal("stop", node);
+        match &self.nodes {
+            Nodes::Embedded(_) => self.kill(node),
+            Nodes::Kafka { .. } => self.signal("stop", node),
+        }
     }
 
     /// The process stands still and keeps its connections open.
@@ -77,26 +117,42 @@ impl ClusterControl {
 
     /// Returns when the node listens; see [`ClusterControl::in_sync`] for more.
     pub fn start(&mut self, node: u16) {
-        self.signal("start", node);
+        match &self.nodes {
+            Nodes::Embedded(embedded) => {
+                embedded.embedded().start_broker(node.into());
+                let address = embedded.bootstrap().split(',').nth(usize::from(node) - 1).expect("a node").to_owned();
+                let end = Instant::now() + Duration::from_secs(20);
+                while let Err(error) = TcpStream::connect(&address) {
+                    assert!(Instant::now() < end, "node {node} does not listen: {error}");
+                    thread::sleep(Duration::from_millis(2));
+                }
+            }
+            Nodes::Kafka { .. } => self.signal("start", node),
+        }
     }
 
     /// Starts every node that does not run, side by side: one alone would wait for a quorum. Returns when all take part.
     pub fn start_all(&mut self) {
-        if let Err(error) = self.site.up() {
-            panic!("{error}");
+        match &self.nodes {
+            Nodes::Embedded(_) => (1..=in_process::NODES).for_each(|node| self.start(node)),
+            Nodes::Kafka { site, .. } => site.up().unwrap_or_else(|error| panic!("{error}")),
         }
     }
 
     fn signal(&mut self, command: &str, node: u16) {
-        assert!((1..=self.site.nodes).contains(&node), "there is no node {node}");
+        let Nodes::Kafka { site, .. } = &self.nodes else { panic!("an embedded broker is no process to {command}") };
+        assert!((1..=site.nodes).contains(&node), "there is no node {node}");
         self.harmed.insert(node);
-        if let Err(error) = self.site.signal(command, node) {
+        if let Err(error) = site.signal(command, node) {
             panic!("{error}");
         }
     }
 
     /// Waits until all replicas of all partitions are in sync.
     pub async fn in_sync(&self, deadline: Duration) {
+        if !self.is_real() {
+            return;
+        }
         let servers = self.bootstrap();
         eventually(deadline, "all replicas are in sync", async || {
             let servers = servers.clone();
@@ -124,30 +180,36 @@ impl ClusterControl {
         .await
     }
 
-    /// As [`super::Broker::topic`].
-    pub async fn topic(&self, prefix: &str, partitions: u32) -> String {
-        let name = unique(prefix);
-        self.tool(TOPICS, &["--create", "--topic", &name, "--partitions", &partitions.to_string()], "").await;
-        name
+    /// The node that coordinates a group, once it satisfies `wanted`: the leader of its partition of Kafka's own topic.
+    pub async fn coordinator(&self, deadline: Duration, group: &str, wanted: impl Fn(u16) -> bool) -> u16 {
+        // As Java's `String.hashCode`, and the four partitions of kafka.sh.
+        let hash = group.bytes().fold(0i32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+        let partition = (hash & 0x7fff_ffff) as u32 % 4;
+        let is_wanted = |leader: Option<u16>| leader.is_some_and(&wanted);
+        self.leader(deadline, "__consumer_offsets", partition, is_wanted).await.expect("it is somebody")
     }
 
-    /// As [`super::Broker::tool`].
-    pub async fn tool(&self, class: &str, args: &[&str], stdin: &str) -> String {
-        tool_at(&self.bootstrap(), class, args, stdin).await
+    /// As [`super::Broker::topic`].
+    pub async fn topic(&self, prefix: &str, partitions: u32) -> String {
+        new_topic(&self.bootstrap(), prefix, partitions as i32).await
     }
 
     /// A proxy before each node.
     pub fn proxied(&self) -> ProxiedCluster {
-        ProxiedCluster::start(self.site.clone())
+        match &self.nodes {
+            Nodes::Embedded(embedded) => ProxiedCluster::before_embedded(embedded),
+            Nodes::Kafka { site, .. } => ProxiedCluster::start(site.clone()),
+        }
     }
 }
 
 impl Drop for ClusterControl {
     fn drop(&mut self) {
         // Also after a failed test, and never a panic: the next test needs a whole cluster.
+        let Nodes::Kafka { site, .. } = &self.nodes else { return };
         let harmed = std::mem::take(&mut self.harmed);
-        let resumed = harmed.iter().map(|node| self.site.signal("resume", *node));
-        for error in resumed.chain([self.site.up()]).filter_map(Result::err) {
+        let resumed = harmed.iter().map(|node| site.signal("resume", *node));
+        for error in resumed.chain([site.up()]).filter_map(Result::err) {
             eprintln!("{error}");
         }
         let end = Instant::now() + Duration::from_secs(60);

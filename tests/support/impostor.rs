@@ -93,6 +93,8 @@ impl Drop for Impostor {
 
 async fn serve(mut stream: TcpStream, log: Arc<Log>, lie: Lie) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
+    // The client ends each connection that it cannot read: without this its ports would be used up by those that it has ended.
+    stream.set_zero_linger()?;
     let spoken = VERSIONS.map(|(key, low, high)| if key == 18 { (key, low, high) } else { one_of(key, low, high) });
     loop {
         let mut request = vec![0; stream.read_u32().await? as usize];

@@ -170,6 +170,14 @@ impl Journal {
         if once && by { Ok(()) } else { Err(format!("{owned:?}")) }
     }
 
+    /// What has become of some members beside records and commits, a line each.
+    fn rebalances(&self, members: &[&str]) -> String {
+        let of_members = |entry: &Entry| members.contains(&&*entry.member);
+        let matters = |what: &Happening| !matches!(what, Happening::Record { .. } | Happening::Committed { .. });
+        let entries = self.entries().into_iter().filter(|entry| of_members(entry) && matters(&entry.what));
+        entries.map(|Entry { at, member, what }| format!("\n{at} {member}: {}", what.line())).collect()
+    }
+
     /// Asserts that no partition ever had two owners.
     pub fn assert_one_owner(&self) {
         let mut owner: BTreeMap<TopicPartition, String> = BTreeMap::new();
@@ -178,7 +186,8 @@ impl Journal {
                 Happening::Assigned(partitions) => {
                     for at in partitions {
                         if let Some(other) = owner.insert(at.clone(), member.clone()) {
-                            panic!("{member} is assigned {at}, which {other} owns");
+                            let history = self.rebalances(&[&member, &other]);
+                            panic!("{member} is assigned {at}, which {other} owns; {history}");
                         }
                     }
                 }
@@ -221,6 +230,27 @@ impl Journal {
                 _ => {}
             }
         }
+    }
+
+    /// The next offset to be handed out of each partition, whoever was handed the ones before.
+    pub fn handed_out(&self) -> BTreeMap<TopicPartition, i64> {
+        let mut handed: BTreeMap<TopicPartition, i64> = BTreeMap::new();
+        for Entry { what, .. } in self.entries.lock().iter() {
+            if let Happening::Record { at, offset, .. } = what {
+                let next = handed.entry(at.clone()).or_default();
+                *next = (*next).max(offset + 1);
+            }
+        }
+        handed
+    }
+
+    /// The newest offset that was committed of each partition.
+    pub fn committed(&self) -> BTreeMap<TopicPartition, i64> {
+        let commit = |entry: Entry| match entry.what {
+            Happening::Committed { at, offset } => Some((at, offset)),
+            _ => None,
+        };
+        self.entries().into_iter().filter_map(commit).collect()
     }
 
     /// Asserts that nothing was committed before it was handed out.
@@ -275,6 +305,16 @@ impl Journal {
             _ => None,
         };
         self.entries().into_iter().filter_map(failure).collect()
+    }
+
+    /// Asserts that nothing failed, and that no member was thrown out: then records may come again, and partitions have two
+    /// owners until it learns of it.
+    #[track_caller]
+    pub fn assert_calm(&self) {
+        let is_trouble = |entry: &Entry| matches!(entry.what, Happening::Failed(_) | Happening::Lost(_));
+        let troubled: BTreeSet<String> = self.entries().into_iter().filter(is_trouble).map(|it| it.member).collect();
+        let members: Vec<&str> = troubled.iter().map(String::as_str).collect();
+        assert!(members.is_empty(), "not calm:{}", self.rebalances(&members));
     }
 
     /// The numbers that were handed out more than once.

@@ -2,6 +2,7 @@
 //!
 //! - [`broker`]: which cluster a test runs on, and Kafka's own tools on it
 //! - [`cluster_control`]: killing, pausing and starting that cluster's nodes
+//! - [`in_process`]: the embedded broker, as a cluster under test
 //! - [`java`]: Kafka's own Java client
 //! - [`journal`]: what happens to the members of a group
 //! - [`member`]: a milena member of a group that keeps a journal
@@ -20,6 +21,7 @@
 pub mod broker;
 pub mod cluster_control;
 pub mod impostor;
+pub mod in_process;
 pub mod java;
 pub mod java_assignors;
 pub mod journal;
@@ -35,8 +37,8 @@ pub mod wait;
 mod lock;
 mod site;
 
-pub use broker::{Broker, broker, brokers, create_topic, kafka_tool, kafka_tool_with};
-pub use cluster_control::{ClusterControl, cluster_control};
+pub use broker::{Broker, broker, kafka_tool, kafka_tool_with, real_kafka_only};
+pub use cluster_control::{ClusterControl, cluster_control, real_cluster_control};
 pub use impostor::Impostor;
 pub use java::{Java, JavaProducer, Place};
 pub use journal::{Happening, Journal};

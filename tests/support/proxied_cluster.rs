@@ -1,6 +1,9 @@
 //! A proxy before each node of the cluster under test, on the ports that the nodes tell their clients.
 
+use std::net::SocketAddr;
+
 use super::{
+    in_process::InProcess,
     lock::Lock,
     proxy::{Direction, Fault, FaultGuard, Filter, Proxy},
     site::Site,
@@ -12,14 +15,15 @@ const ADVERTISED: u16 = 8;
 
 /// One proxy a node. A client that starts at [`ProxiedCluster::bootstrap`] never meets a node but through its proxy.
 ///
-/// The ports are fixed, so only one test has it at a time. It comes from [`super::Broker::proxied`] or
+/// The ports of a real cluster are fixed, so only one test has it at a time. It comes from [`super::Broker::proxied`] or
 /// [`super::ClusterControl::proxied`]: locks are always taken in this order, nodes before ports.
 #[derive(Debug)]
 pub struct ProxiedCluster {
     // Dropped in this order: the ports are free again before the next test may have them.
     proxies: Vec<Proxy>,
     bootstrap: String,
-    _ports: Lock,
+    /// Of a real cluster, whose ports are fixed.
+    _ports: Option<Lock>,
 }
 
 impl ProxiedCluster {
@@ -30,7 +34,18 @@ impl ProxiedCluster {
             Proxy::start(&address(ADVERTISED), &address(LISTENER)).expect("a proxy's port is free")
         };
         let proxies = (1..=site.nodes).map(start).collect();
-        ProxiedCluster { proxies, bootstrap: site.servers(ADVERTISED), _ports: ports }
+        ProxiedCluster { proxies, bootstrap: site.servers(ADVERTISED), _ports: Some(ports) }
+    }
+
+    pub(super) fn before_embedded(embedded: &InProcess) -> ProxiedCluster {
+        let start = |(id, upstream): (i32, &SocketAddr)| {
+            let proxy = Proxy::start("127.0.0.1:0", &upstream.to_string()).expect("a free port");
+            embedded.embedded().advertise_proxy(id, proxy.address());
+            proxy
+        };
+        let proxies = (1..).zip(embedded.behind_proxies()).map(start).collect::<Vec<_>>();
+        let bootstrap = proxies.iter().map(Proxy::bootstrap).collect::<Vec<_>>().join(",");
+        ProxiedCluster { proxies, bootstrap, _ports: None }
     }
 
     /// All proxies, as for `bootstrap.servers`.

@@ -20,7 +20,7 @@ pub fn required() -> bool {
 /// Where nothing may be skipped.
 pub fn not_run(why: &str) {
     assert!(!required(), "{why}, and nothing may be skipped here");
-    eprintln!("NO BROKER: this test did not run: {why}");
+    eprintln!("THIS TEST DID NOT RUN: {why}");
 }
 
 /// `kafka.sh`, with the environment of the cluster under test.

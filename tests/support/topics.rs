@@ -13,9 +13,17 @@ use milena::{Kafka, NewTopic};
 
 /// A new topic, made by this crate's admin in a fraction of the time that Kafka's tool takes to start. Every broker knows it.
 pub async fn new_topic(bootstrap: &str, prefix: &str, partitions: i32) -> String {
+    new_topic_with(bootstrap, prefix, partitions, &[]).await
+}
+
+/// As [`new_topic`], with settings such as `segment.bytes=1000000`.
+pub async fn new_topic_with(bootstrap: &str, prefix: &str, partitions: i32, settings: &[&str]) -> String {
     let kafka = Kafka::connect(bootstrap).await.expect("a cluster");
     let name = unique(prefix);
-    kafka.admin().create_topic(NewTopic::new(&*name).partitions(partitions)).await.expect("a topic");
+    let settings = settings.iter().map(|setting| setting.split_once('=').expect("a name and a value"));
+    let new = NewTopic::new(&*name).partitions(partitions);
+    let new = settings.fold(new, |new, (name, value)| new.config(name, value));
+    kafka.admin().create_topic(new).await.expect("a topic");
     name
 }
 

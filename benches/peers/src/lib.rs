@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, env, error::Error, fmt::Write as _, fs, process::ExitCode, time::Duration};
 
+pub mod group;
+
 /// Whatever ends a measurement.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
@@ -75,13 +77,21 @@ where
 
 /// Runs what the command line asks for, and prints its report.
 pub fn main_of(run: impl FnOnce(Arguments) -> Result<Report, Failure>) -> ExitCode {
+    main_of_text(|arguments| {
+        let report = run(arguments)?;
+        let report = match peak_mb() {
+            Some(peak) => report.with("peak_mb", peak),
+            None => report,
+        };
+        Ok(report.json())
+    })
+}
+
+/// As [`main_of`], for a line that is no [`Report`].
+pub fn main_of_text(run: impl FnOnce(Arguments) -> Result<String, Failure>) -> ExitCode {
     match Arguments::of_process().and_then(run) {
-        Ok(report) => {
-            let report = match peak_mb() {
-                Some(peak) => report.with("peak_mb", peak),
-                None => report,
-            };
-            println!("{}", report.json());
+        Ok(line) => {
+            println!("{line}");
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -9,19 +9,26 @@ use std::{
 
 use super::BatchError;
 
-/// How a producer compresses batches (`compression.type`).
+/// How a producer compresses batches (`compression.type`, and KIP-390's `compression.gzip.level`, `compression.zstd.level`
+/// and `compression.lz4.level`).
+///
+/// The settings take the levels that Java's producer takes. Those that a codec here lacks become the nearest that it has:
+/// see each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compression {
     /// Not at all.
     #[default]
     None,
     /// Gzip, level 1 to 9. [`Compression::GZIP`] is level 4: level 1 loses a fifth of the ratio, 6 takes twice the time.
+    /// `compression.gzip.level=-1` is zlib's default, 6, which Java takes where none is set.
     Gzip(u32),
     /// Snappy, in the framing of Java's reader.
     Snappy,
-    /// LZ4 frames of independent blocks.
+    /// LZ4 frames of independent blocks. It has one level, the fast one: `compression.lz4.level` (1 to 17) is checked and
+    /// changes nothing.
     Lz4,
-    /// Zstandard, level −7 to 4. [`Compression::ZSTD`] is level 3, Kafka's default.
+    /// Zstandard, level −7 to 4; 0 is the default. [`Compression::ZSTD`] is level 3, Kafka's default.
+    /// Of `compression.zstd.level` (−131072 to 22) what is above 4 compresses as 4 does, and what is below −7 as −7.
     Zstd(i32),
 }
 
@@ -64,7 +71,9 @@ impl Compression {
                 output = encoder.finish().map_err(|e| failed("lz4", e))?;
             }
             Compression::Zstd(level) => {
-                let compressed = zrip::compress(input, level.clamp(-7, 4)).map_err(|e| failed("zstd", e))?;
+                // To the crate 0 is another default than zstd's.
+                let level = if level == 0 { 3 } else { level.clamp(-7, 4) };
+                let compressed = zrip::compress(input, level).map_err(|e| failed("zstd", e))?;
                 output.extend_from_slice(&compressed);
             }
         }

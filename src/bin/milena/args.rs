@@ -58,7 +58,7 @@ pub(crate) enum Command {
     /// Measure throughput, latency and CPU
     #[command(subcommand)]
     Bench(Bench),
-    /// Be a broker, for development and tests: in memory, for clients on this machine
+    /// Be a broker, for development and tests: in memory or in a directory, for clients on this machine
     Broker(Broker),
 }
 
@@ -74,6 +74,11 @@ pub(crate) struct Broker {
     /// A topic that is there from the start
     #[arg(long = "topic", value_name = "NAME:PARTITIONS", value_parser = topic)]
     pub(crate) topics: Vec<(String, u32)>,
+    /// Keep topics, records and committed offsets here over a restart [default: in memory only]. What is acknowledged has
+    /// been written to the operating system and survives kill -9; it is synced to the device on a clean stop, so that a
+    /// power cut may lose the last
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
     /// Someone who may connect, by SASL (PLAIN or SCRAM); without this, anyone may
     #[arg(long = "user", value_name = "NAME:PASSWORD", value_parser = user)]
     pub(crate) users: Vec<(String, String)>,

@@ -1,11 +1,10 @@
 use std::{collections::VecDeque, error::Error, time::Instant};
 
-use indicatif::ProgressBar;
 use milena::{Delivery, Kafka, OffsetSpec, Record};
 
 use crate::{
     args::{BenchConsume, BenchProduce},
-    output::print,
+    output::{print, progress},
 };
 
 /// Every so many records one is looked at for its latency.
@@ -29,7 +28,7 @@ pub(crate) async fn produce(kafka: &Kafka, options: BenchProduce, json: bool) ->
     let started = (Instant::now(), cpu_seconds());
     let mut sampled: VecDeque<(Instant, Delivery)> = VecDeque::new();
     let mut latencies = Vec::new();
-    let progress = progress(options.count);
+    let progress = progress(options.count as u64);
     for number in 0..options.count {
         let start = number % 4096;
         let key = (number as u64).to_be_bytes();
@@ -92,7 +91,7 @@ pub(crate) async fn consume(kafka: &Kafka, options: BenchConsume, json: bool) ->
     let mut consumer = consumer.build().await?;
     let wanted = options.count.unwrap_or(usize::MAX);
     let (mut records, mut bytes) = (0usize, 0usize);
-    let progress = progress(options.count.unwrap_or(0));
+    let progress = progress(options.count.unwrap_or(0) as u64);
     while records < wanted {
         if options.single {
             let Some(record) = consumer.recv().await? else { break };
@@ -130,14 +129,6 @@ pub(crate) async fn consume(kafka: &Kafka, options: BenchConsume, json: bool) ->
         cpu.map_or("not known".to_owned(), |cpu| format!("{:.3}", cpu / millions)),
     ))?;
     Ok(())
-}
-
-/// A bar on stderr, where that is a terminal; without a length where that is not known.
-fn progress(count: usize) -> ProgressBar {
-    match count {
-        0 => ProgressBar::new_spinner(),
-        count => ProgressBar::new(count as u64),
-    }
 }
 
 /// User and system time of this process, where /proc tells it.

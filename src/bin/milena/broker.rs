@@ -8,9 +8,10 @@ use crate::{args::Broker, stop};
 pub(crate) async fn run(options: Broker) -> Result<(), Box<dyn Error>> {
     let builder = Embedded::builder().brokers(options.count).listen(options.listen);
     let builder = options.topics.into_iter().fold(builder, |builder, (name, count)| builder.topic(name, count));
+    let builder = options.data.into_iter().fold(builder, milena::EmbeddedBuilder::data_dir);
     let builder = options.users.into_iter().fold(builder, |builder, (name, password)| builder.user(name, password));
     let broker = builder.start().await?;
     println!("{}", broker.bootstrap_servers());
     stop::signal().await;
-    Ok(())
+    Ok(broker.close()?)
 }

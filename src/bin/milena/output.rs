@@ -41,6 +41,14 @@ pub(crate) fn failed(errors: Vec<String>) -> Result<(), Box<dyn Error>> {
     }
 }
 
+/// A bar on stderr, where that is a terminal; without a length where that is not known, which is 0.
+pub(crate) fn progress(length: u64) -> indicatif::ProgressBar {
+    match length {
+        0 => indicatif::ProgressBar::new_spinner(),
+        length => indicatif::ProgressBar::new(length),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,9 +1,10 @@
 use std::{collections::VecDeque, error::Error, path::Path};
 
+use indicatif::ProgressBar;
 use milena::{Delivery, Header, Kafka, Record};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
-use crate::args::Produce;
+use crate::{args::Produce, output::progress};
 
 /// Deliveries looked at behind the line being read; the producer's own memory bounds the bytes.
 const OUTSTANDING: usize = 100_000;
@@ -13,13 +14,22 @@ pub(crate) async fn run(kafka: &Kafka, options: Produce) -> Result<(), Box<dyn E
     let producer = kafka.producer().build().await?;
     let mut lines = BufReader::new(input(options.file.as_deref()).await?);
     let mut outstanding: VecDeque<(u64, Delivery)> = VecDeque::new();
-    let (mut line, mut number) = (Vec::new(), 0);
+    let (mut line, mut number, mut read) = (Vec::new(), 0, 0);
+    // Of a file only: how long stdin goes on nobody knows, and it may be typed on the same terminal.
+    let bar = match &options.file {
+        Some(file) => progress(tokio::fs::metadata(file).await.map_or(0, |file| file.len())),
+        None => ProgressBar::hidden(),
+    };
     loop {
         line.clear();
         if lines.read_until(b'\n', &mut line).await? == 0 {
             break;
         }
         number += 1;
+        read += line.len() as u64;
+        if number % 1_000 == 0 {
+            bar.set_position(read);
+        }
         if line.last() == Some(&b'\n') {
             line.pop();
         }
@@ -39,6 +49,7 @@ pub(crate) async fn run(kafka: &Kafka, options: Produce) -> Result<(), Box<dyn E
         }
     }
     producer.flush().await;
+    bar.finish_and_clear();
     while let Some(next) = outstanding.pop_front() {
         acknowledged(Some(next)).await?;
     }

@@ -35,7 +35,7 @@ pub use range::RangeAssignor;
 pub use round_robin::RoundRobinAssignor;
 pub use sticky::{CooperativeStickyAssignor, StickyAssignor};
 
-pub(crate) use protocol::{Assignment, Subscription};
+pub(crate) use protocol::{Assignment, ProtocolError, Subscription};
 
 use bytes::Bytes;
 
@@ -52,7 +52,8 @@ pub trait Assignor: std::fmt::Debug + Send + Sync + 'static {
     /// The name in the group protocol, the same in all clients.
     fn name(&self) -> &str;
 
-    /// When members give up partitions. All assignors that a member offers must agree on it.
+    /// When members give up partitions. A member that offers several assignors is cooperative only if all of them are: one that
+    /// offers both kinds gives up all that it has before each join, so that a group can go over from one kind to the other.
     fn rebalance_protocol(&self) -> RebalanceProtocol {
         RebalanceProtocol::Eager
     }

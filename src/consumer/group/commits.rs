@@ -1,5 +1,6 @@
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,6 +16,8 @@ use crate::{model::TopicPartition, time::Backoff, wire::ErrorCode};
 /// or its partition is lost.
 #[derive(Debug)]
 pub(crate) struct Commits {
+    /// The group, if these commits are of no member of it.
+    beside: Option<Arc<str>>,
     waiting: BTreeMap<TopicPartition, Entry>,
     sent: BTreeMap<TopicPartition, Entry>,
     /// A request is under way, even if all that it asks for has been lost meanwhile.
@@ -25,6 +28,10 @@ pub(crate) struct Commits {
     backoff: Backoff,
     /// What the coordinator has, as far as this member knows.
     known: HashMap<TopicPartition, i64>,
+    /// Partitions that the coordinator does not know, and since when it says so.
+    strange: HashMap<TopicPartition, Instant>,
+    /// It may not have heard of a new topic yet; a topic that it does not know for longer than this is gone.
+    patience: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -41,16 +48,20 @@ struct Asker {
 }
 
 impl Commits {
-    pub(crate) fn new(first: Duration, max: Duration) -> Self {
+    /// With the group as `beside` they are of a consumer that is no member of it: while it has members it takes none.
+    pub(crate) fn new(backoff: Backoff, patience: Duration, beside: Option<Arc<str>>) -> Self {
         Commits {
+            beside,
             waiting: BTreeMap::new(),
             sent: BTreeMap::new(),
             under_way: false,
             askers: Vec::new(),
             number: 0,
             not_before: None,
-            backoff: Backoff::new(first, max),
+            backoff,
             known: HashMap::new(),
+            strange: HashMap::new(),
+            patience,
         }
     }
 
@@ -67,7 +78,8 @@ impl Commits {
             left.insert(at.clone(), number);
             self.waiting.insert(at, Entry { number, committed });
         }
-        match tell {
+        // Many may be made that nobody waits for, and for long: only what is to be committed is kept of them.
+        match tell.filter(|tell| !tell.is_closed()) {
             Some(tell) if left.is_empty() => drop(tell.send(Ok(()))),
             Some(tell) => self.askers.push(Asker { left, tell }),
             None => {}
@@ -108,6 +120,11 @@ impl Commits {
         self.waiting.is_empty() && self.sent.is_empty()
     }
 
+    /// Whether something is to be committed, or is being so, of such a partition.
+    pub(crate) fn holds(&self, is_such: impl Fn(&TopicPartition) -> bool) -> bool {
+        self.waiting.keys().chain(self.sent.keys()).any(is_such)
+    }
+
     /// The request was answered. What it means for the member, if it means anything: the worst that a partition was told.
     pub(crate) fn answered(
         &mut self,
@@ -123,10 +140,12 @@ impl Commits {
                 // A partition that the answer leaves out is asked for once more.
                 Ok(codes) => match codes.get(&at).copied().map(ErrorCode::check) {
                     Some(Ok(())) => {
+                        self.strange.remove(&at);
                         self.known.insert(at.clone(), entry.committed.offset);
                         self.resolve(&at, entry.number, None);
                         continue;
                     }
+                    Some(Err(code)) if self.is_gone(now, &at, code) => Refusal::Fatal(code),
                     Some(Err(code)) => Refusal::of(code),
                     None => Refusal::Retry,
                 },
@@ -138,15 +157,19 @@ impl Commits {
                     continue;
                 }
             };
-            match refusal {
-                Refusal::Fatal(code) => {
-                    let failure = CommitError::Refused { partition: at.clone(), code };
+            match (refusal, &self.beside) {
+                (Refusal::Rebalance | Refusal::OldGeneration | Refusal::UnknownMember, Some(group)) => {
+                    let failure = CommitError::ActiveMembers { group: Arc::clone(group) };
                     self.resolve(&at, entry.number, Some(failure));
-                    if code == ErrorCode::FENCED_INSTANCE_ID {
+                }
+                (Refusal::Fatal(code), beside) => {
+                    let failure = CommitError::Refused { partition: at.clone(), code };
+                    if code == ErrorCode::FENCED_INSTANCE_ID && beside.is_none() {
                         of_member = Some(refusal);
                     }
+                    self.resolve(&at, entry.number, Some(failure));
                 }
-                refusal => {
+                (refusal, _) => {
                     if !matches!(refusal, Refusal::Retry) {
                         of_member = Some(refusal);
                     }
@@ -167,6 +190,11 @@ impl Commits {
         of_member
     }
 
+    fn is_gone(&mut self, now: Instant, at: &TopicPartition, code: ErrorCode) -> bool {
+        code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+            && now - *self.strange.entry(at.clone()).or_insert(now) >= self.patience
+    }
+
     /// These partitions are this member's no more: what there is to commit of them, no one may.
     pub(crate) fn lose(&mut self, is_lost: impl Fn(&TopicPartition) -> bool) {
         let lost: Vec<(TopicPartition, u64)> = self
@@ -182,6 +210,7 @@ impl Commits {
             self.resolve(&at, number, Some(CommitError::NotOwned { partition: at.clone() }));
         }
         self.known.retain(|at, _| !is_lost(at));
+        self.strange.retain(|at, _| !is_lost(at));
     }
 
     /// Ends every wait: nothing more is committed.
@@ -196,6 +225,10 @@ impl Commits {
     /// Entries of this partition up to `number` have come to their end.
     fn resolve(&mut self, at: &TopicPartition, number: u64, failure: Option<CommitError>) {
         let mut still = Vec::new();
+        if let Some(failure) = failure.as_ref().filter(|_| !self.askers.iter().any(|asker| asker.left.contains_key(at)))
+        {
+            tracing::warn!("a commit that nobody waits for failed: {failure}");
+        }
         for mut asker in self.askers.drain(..) {
             if asker.left.get(at).is_some_and(|asked| *asked <= number) {
                 asker.left.remove(at);
@@ -216,8 +249,6 @@ impl Commits {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     fn at(partition: i32) -> TopicPartition {
@@ -229,7 +260,12 @@ mod tests {
     }
 
     fn commits() -> Commits {
-        Commits::new(Duration::from_millis(100), Duration::from_secs(1))
+        beside(None)
+    }
+
+    fn beside(group: Option<&str>) -> Commits {
+        let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
+        Commits::new(backoff, Duration::from_secs(1), group.map(Arc::from))
     }
 
     fn ask(commits: &mut Commits, offsets: &[(i32, i64)]) -> oneshot::Receiver<Result<(), CommitError>> {
@@ -278,6 +314,18 @@ mod tests {
     }
 
     #[test]
+    fn of_a_commit_that_nobody_waits_for_only_the_offset_is_kept() {
+        let (mut commits, now) = (commits(), Instant::now());
+        for n in 0..100 {
+            let (tell, heard) = oneshot::channel();
+            drop(heard);
+            commits.push(vec![(at(0), offset(n + 1))], Some(tell));
+        }
+        assert!(commits.askers.is_empty());
+        assert_eq!(next(&mut commits, now), [(0, 100)]);
+    }
+
+    #[test]
     fn a_partition_that_was_lost_is_an_error_that_says_so() {
         let (mut commits, now) = (commits(), Instant::now());
         let mut both = ask(&mut commits, &[(0, 5), (1, 5)]);
@@ -286,6 +334,41 @@ mod tests {
         assert!(matches!(both.try_recv().unwrap(), Err(CommitError::NotOwned { partition }) if partition == at(1)));
         assert!(other.try_recv().is_err());
         assert_eq!(next(&mut commits, now), [(0, 5), (2, 5)]);
+    }
+
+    #[test]
+    fn a_consumer_beside_the_members_is_refused_in_plain_words_and_at_once() {
+        let now = Instant::now();
+        for code in [ErrorCode::UNKNOWN_MEMBER_ID, ErrorCode::ILLEGAL_GENERATION, ErrorCode::REBALANCE_IN_PROGRESS] {
+            let mut commits = beside(Some("g"));
+            let mut heard = ask(&mut commits, &[(0, 5), (1, 5)]);
+            next(&mut commits, now);
+            assert_eq!(commits.answered(now, codes(&[(0, code), (1, code)])), None);
+            let error = heard.try_recv().expect("it has ended").unwrap_err();
+            assert!(matches!(&error, CommitError::ActiveMembers { group } if &**group == "g"), "{error}");
+            assert!(commits.is_empty(), "nothing goes once more");
+        }
+        let mut commits = beside(Some("g"));
+        let mut heard = ask(&mut commits, &[(0, 5)]);
+        next(&mut commits, now);
+        assert_eq!(commits.answered(now, codes(&[(0, ErrorCode::FENCED_INSTANCE_ID)])), None, "it is no member");
+        assert!(heard.try_recv().unwrap().is_err());
+    }
+
+    #[test]
+    fn a_topic_that_is_gone_is_given_up_after_a_while() {
+        let (mut commits, now) = (commits(), Instant::now());
+        let mut heard = ask(&mut commits, &[(0, 5), (1, 5)]);
+        let unknown = |commits: &mut Commits, now| {
+            next(commits, now);
+            commits.answered(now, codes(&[(0, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION), (1, ErrorCode::NONE)]))
+        };
+        assert_eq!(unknown(&mut commits, now), None);
+        assert!(!commits.is_empty(), "it may be new");
+        assert_eq!(unknown(&mut commits, now + Duration::from_secs(1)), None, "it means nothing for the member");
+        assert!(commits.is_empty());
+        let error = heard.try_recv().expect("it has ended").unwrap_err();
+        assert!(matches!(&error, CommitError::Refused { partition, .. } if *partition == at(0)), "{error}");
     }
 
     #[test]

@@ -1,8 +1,8 @@
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
-use super::Failure;
+use super::{Failure, work::Work};
 use crate::{
     cluster::{Cluster, CoordinatorKind, Purpose},
     wire::{Address, Connection},
@@ -25,7 +25,20 @@ impl Coordinator {
         Coordinator { cluster, group, limit, known: Mutex::new(None), finding: Default::default() }
     }
 
-    pub(super) async fn connection(&self, purpose: Purpose) -> Result<Arc<Connection>, Failure> {
+    /// Sends a request once there is a connection to it.
+    pub(super) fn ask<T, F>(
+        self: &Arc<Self>,
+        purpose: Purpose,
+        request: impl FnOnce(Arc<Connection>) -> F + Send + 'static,
+    ) -> Work<Result<T, Failure>>
+    where
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        let coordinator = Arc::clone(self);
+        Box::pin(async move { request(coordinator.connection(purpose).await?).await })
+    }
+
+    async fn connection(&self, purpose: Purpose) -> Result<Arc<Connection>, Failure> {
         let known = self.known.lock().clone();
         let address = match known {
             Some(address) => address,

@@ -17,8 +17,8 @@ use crate::{
 
 pub(crate) type Offsets = Vec<(TopicPartition, Committed)>;
 
-/// What is to be committed, and who hears of its end.
-type AskedCommit = (Offsets, oneshot::Sender<Result<(), CommitError>>);
+/// What is to be committed, and who hears of its end; nobody, where it commits by itself.
+type AskedCommit = (Offsets, Option<oneshot::Sender<Result<(), CommitError>>>);
 
 /// Between the user's task and the member's: what each has for the other.
 ///
@@ -47,11 +47,13 @@ struct Papers {
     errors: VecDeque<ConsumeError>,
     /// It is time for an automatic commit: the user's task is to say where it is.
     commit_due: bool,
-    /// What was handed out and come back after.
-    consumed: Option<Offsets>,
+    /// In the order in which the user's task came to them, whoever asks: none may be followed by what is older.
     commits: Vec<AskedCommit>,
     rejoin: bool,
     closing: Option<Closing>,
+    /// The member was refused for good: what the user is told each time, once there is nothing else to tell, and what becomes
+    /// of his commits.
+    refused: Option<(ConsumeError, CommitError)>,
     /// The member's task has ended: nobody takes anything from here.
     ended: bool,
 }
@@ -69,7 +71,6 @@ pub(crate) enum Closing {
 #[derive(Debug, Default)]
 pub(crate) struct ForMember {
     pub(crate) released: Option<Offsets>,
-    pub(crate) consumed: Option<Offsets>,
     pub(crate) commits: Vec<AskedCommit>,
     pub(crate) rejoin: bool,
     pub(crate) closing: Option<Closing>,
@@ -83,8 +84,9 @@ pub(crate) enum ForUser {
     Nothing,
 }
 
-/// More are not kept for a user who does not ask for events.
+/// More are not kept for a user who does not ask for them.
 const MAX_EVENTS: usize = 1000;
+const MAX_ERRORS: usize = 1000;
 
 impl Desk {
     pub(crate) fn new() -> Self {
@@ -151,32 +153,38 @@ impl Desk {
             self.news.notify_one();
         }
         if std::mem::take(&mut papers.commit_due) {
-            papers.consumed = Some(positions(None));
+            // What was handed out and come back after.
+            papers.commits.push((positions(None), None));
             self.news.notify_one();
         }
-        ForUser::Nothing
+        match &papers.refused {
+            Some((error, _)) => ForUser::Failed(error.clone()),
+            None => ForUser::Nothing,
+        }
     }
 
     pub(crate) fn commit(&self, offsets: Offsets, tell: oneshot::Sender<Result<(), CommitError>>) {
         let mut papers = self.papers.lock();
-        if papers.ended {
-            drop(tell.send(refused(offsets)));
+        if papers.ended || papers.refused.is_some() {
+            drop(tell.send(Err(papers.why_ended())));
         } else {
-            papers.commits.push((offsets, tell));
+            papers.commits.push((offsets, Some(tell)));
             self.news.notify_one();
         }
     }
 
-    /// The member's task ends.
-    pub(crate) fn end(&self) {
+    /// The member's task ends. Why nothing is committed any more.
+    pub(crate) fn end(&self) -> CommitError {
         let mut papers = self.papers.lock();
         papers.ended = true;
-        papers.commits.drain(..).for_each(|(offsets, tell)| drop(tell.send(refused(offsets))));
+        papers.fail_commits()
     }
 
-    /// A partition that the user has lost since he was here last: he cannot know it yet.
-    pub(crate) fn lost(&self) -> Option<TopicPartition> {
-        self.papers.lock().lost.first().cloned()
+    /// Why what the user was handed cannot be committed, which he cannot know yet: it was lost since he was here last.
+    pub(crate) fn lost(&self) -> Option<CommitError> {
+        let papers = self.papers.lock();
+        let refused = papers.refused.as_ref().map(|(_, commit)| commit.clone());
+        refused.or_else(|| papers.lost.first().map(|at| CommitError::NotOwned { partition: at.clone() }))
     }
 
     pub(crate) fn rejoin(&self) {
@@ -194,7 +202,6 @@ impl Desk {
         let mut papers = self.papers.lock();
         ForMember {
             released: papers.released.take(),
-            consumed: papers.consumed.take(),
             commits: std::mem::take(&mut papers.commits),
             rejoin: std::mem::take(&mut papers.rejoin),
             closing: papers.closing.take(),
@@ -224,7 +231,21 @@ impl Desk {
     }
 
     pub(crate) fn fail(&self, shared: &Shared, error: ConsumeError) {
-        self.papers.lock().errors.push_back(error);
+        let mut papers = self.papers.lock();
+        if papers.errors.len() == MAX_ERRORS {
+            papers.errors.pop_front();
+        }
+        papers.errors.push_back(error);
+        drop(papers);
+        shared.attention();
+    }
+
+    /// The member is refused for good.
+    pub(crate) fn refuse(&self, shared: &Shared, error: ConsumeError, commit: CommitError) {
+        let mut papers = self.papers.lock();
+        papers.refused = Some((error, commit));
+        papers.fail_commits();
+        drop(papers);
         shared.attention();
     }
 
@@ -234,13 +255,17 @@ impl Desk {
     }
 }
 
-/// What becomes of a commit that nobody takes.
-fn refused(offsets: Offsets) -> Result<(), CommitError> {
-    let first = offsets.into_iter().next();
-    first.map_or(Ok(()), |(partition, _)| Err(CommitError::NotOwned { partition }))
-}
-
 impl Papers {
+    fn why_ended(&self) -> CommitError {
+        self.refused.as_ref().map_or(CommitError::Closed, |(_, commit)| commit.clone())
+    }
+
+    fn fail_commits(&mut self) -> CommitError {
+        let why = self.why_ended();
+        self.commits.drain(..).filter_map(|(_, tell)| tell).for_each(|tell| drop(tell.send(Err(why.clone()))));
+        why
+    }
+
     fn tell(&mut self, event: Rebalance) {
         if self.events.len() == MAX_EVENTS {
             self.events.pop_front();

@@ -1,49 +1,53 @@
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 
-use bytes::Bytes;
+use futures_util::FutureExt;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    Action, Closing, CommitError, Commits, Committed, Failure, Group, Membership, Refusal,
+    Action, Beginnings, Closing, CommitError, Commits, Failure, Group, Membership, Refusal,
+    conversation::{Conversation, Said},
     coordinator::Coordinator,
     leader,
-    requests::{self, Identity, JoinAnswer, JoinAsk},
+    requests::{self, CommittedOffsets, Identity, JoinAnswer},
+    topics::Topics,
+    work::{Work, end_of, said},
 };
 use crate::{
     cluster::{ClusterError, Purpose},
-    consumer::{
-        ConsumeError,
-        assignor::{self, Assignor, JoiningMember},
-        shared::{Shared, Start},
-    },
+    consumer::{ConsumeError, assignor::ProtocolError, shared::Shared, table::Start},
     model::TopicPartition,
     wire::ErrorCode,
 };
 
-type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// Time for the coordinator's answer beyond what the group may take.
-const ANSWER_SLACK: Duration = Duration::from_secs(5);
-
-/// Keeps one member in its group until the consumer closes: joins, beats, commits, and has partitions begun and given up.
+/// Keeps one member in its group until the consumer closes. If it panics, as an assignor of the user's may, the user is told.
 pub(crate) async fn run(shared: Arc<Shared>, group: Arc<Group>) {
+    let keeping = AssertUnwindSafe(keep(Arc::clone(&shared), Arc::clone(&group))).catch_unwind().await;
+    if let Err(panic) = keeping {
+        let why: Arc<str> = Arc::from(said(&*panic));
+        let error = ConsumeError::Failed { why: Arc::clone(&why) };
+        shared.retain(|_| false);
+        group.desk.refuse(&shared, error, CommitError::Failed { why });
+    }
+    group.desk.end();
+    group.done.send_replace(true);
+}
+
+/// Joins, beats, commits, and has partitions begun and given up.
+async fn keep(shared: Arc<Shared>, group: Arc<Group>) {
     let mut driver = Driver::new(shared, group);
-    while !driver.membership.is_gone() || driver.leaving.is_some() {
+    loop {
         let now = Instant::now();
         driver.take_news(now);
         let wake = driver.act(now);
-        let wake = driver.send_commits(now).into_iter().chain(wake).chain(driver.duties(now)).min();
-        driver.wait(wake).await;
+        if driver.membership.is_gone() && driver.leaving.is_none() {
+            break;
+        }
+        let (begin, commit) = (driver.fetch_committed(now), driver.send_commits(now));
+        let wakes = [wake, begin, commit, driver.topics.list(now), driver.duties(now)];
+        driver.wait(wakes.into_iter().flatten().min()).await;
     }
-    driver.commits.fail_all(&CommitError::Closed);
-    driver.group.desk.end();
-    driver.group.done.send_replace(true);
+    let why = driver.group.desk.end();
+    driver.commits.fail_all(&why);
 }
 
 struct Driver {
@@ -51,80 +55,48 @@ struct Driver {
     group: Arc<Group>,
     coordinator: Arc<Coordinator>,
     membership: Membership,
-    commits: Commits,
-    /// What the subscription comes to now.
-    topics: BTreeSet<Arc<str>>,
-    /// As it was told in the last JoinGroup.
-    told_topics: BTreeSet<Arc<str>>,
-    /// As leader: the topics and their partitions that the last assignment was made of.
-    assigned_of: leader::PartitionCounts,
-    /// The name of the assignor that the group has chosen.
-    protocol: String,
-    last_assignment: Option<(Vec<TopicPartition>, i32)>,
-    conversation: Option<Work<Conversation>>,
-    /// What `assigned_of` is to be, of a leader that need not assign.
-    watching: Option<Work<Result<leader::PartitionCounts, ClusterError>>>,
+    topics: Topics,
+    conversation: Conversation,
     beating: Option<Work<Result<(), Failure>>>,
+    commits: Commits,
     committing: Option<Work<Result<HashMap<TopicPartition, ErrorCode>, Failure>>>,
     /// The generation under which it does.
     committing_under: i32,
-    beginning: Option<Work<Begun>>,
-    /// Partitions of which it is not known yet where to begin.
-    to_begin: BTreeSet<TopicPartition>,
+    beginnings: Beginnings,
+    beginning: Option<Work<Result<CommittedOffsets, Failure>>>,
     leaving: Option<Work<Result<(), Failure>>>,
-    listing: Option<Work<Result<BTreeSet<Arc<str>>, ClusterError>>>,
-    list_topics_at: Instant,
     /// The user has given up partitions; they are released once what he had of them is committed.
     releasing: bool,
     closing: Option<Instant>,
     auto_commit_at: Option<Instant>,
     /// The user's comings and goings, as seen last, and since when they are so.
     polls: (u64, Instant),
-    picture: tokio::sync::watch::Receiver<Arc<crate::cluster::Snapshot>>,
-}
-
-enum Conversation {
-    Join(Result<JoinAnswer, Failure>),
-    Lead(Result<leader::Shares, ClusterError>),
-    Sync(Result<Bytes, Failure>),
-}
-
-/// What is committed of partitions that begin.
-struct Begun {
-    partitions: Vec<TopicPartition>,
-    found: Result<HashMap<TopicPartition, Result<Option<Committed>, ErrorCode>>, Failure>,
 }
 
 impl Driver {
     fn new(shared: Arc<Shared>, group: Arc<Group>) -> Self {
         let now = Instant::now();
         let client = shared.cluster.config();
-        let commits = Commits::new(client.retry_backoff, client.retry_backoff_max);
-        let picture = shared.cluster.watch();
+        let beside = group.subscription.is_none().then(|| Arc::clone(&group.id));
+        let commits = Commits::new(shared.cluster.backoff(), client.unknown_topic_patience, beside);
+        let (cluster, subscription) = (Arc::clone(&shared.cluster), group.subscription.clone());
+        let coordinator = Arc::new(Coordinator::new(Arc::clone(&cluster), Arc::clone(&group.id)));
         Driver {
-            coordinator: Arc::new(Coordinator::new(Arc::clone(&shared.cluster), Arc::clone(&group.id))),
             membership: Membership::new(group.rules(client), now),
-            commits,
-            topics: BTreeSet::new(),
-            told_topics: BTreeSet::new(),
-            assigned_of: BTreeMap::new(),
-            protocol: String::new(),
-            last_assignment: None,
-            conversation: None,
-            watching: None,
+            topics: Topics::new(Arc::clone(&cluster), Arc::clone(&group.id), subscription, now),
+            conversation: Conversation::new(cluster, Arc::clone(&group), Arc::clone(&coordinator)),
+            coordinator,
             beating: None,
+            commits,
             committing: None,
             committing_under: -1,
+            beginnings: Beginnings::new(shared.config.reset, shared.cluster.backoff()),
             beginning: None,
-            to_begin: BTreeSet::new(),
             leaving: None,
-            listing: None,
-            list_topics_at: now,
             releasing: false,
             closing: None,
             auto_commit_at: group.config.auto_commit.map(|interval| now + interval),
             polls: (group.desk.polls(), now),
-            picture,
             shared,
             group,
         }
@@ -145,6 +117,10 @@ impl Driver {
         let owned = self.membership.owned();
         let is_own = |at: &TopicPartition| self.group.subscription.is_none() || owned.contains(at);
         for (offsets, tell) in news.commits {
+            let Some(tell) = tell else {
+                self.commits.push_new(offsets.into_iter().filter(|(at, _)| is_own(at)).collect());
+                continue;
+            };
             match offsets.iter().find(|(at, _)| !is_own(at)) {
                 None => self.commits.push(offsets, Some(tell)),
                 Some((at, _)) => {
@@ -153,9 +129,6 @@ impl Driver {
                     self.commits.push(offsets.into_iter().filter(|(at, _)| is_own(at)).collect(), None);
                 }
             }
-        }
-        if let Some(consumed) = news.consumed {
-            self.commits.push_new(consumed.into_iter().filter(|(at, _)| is_own(at)).collect());
         }
         if let Some(released) = news.released {
             if self.group.config.auto_commit.is_some() {
@@ -169,7 +142,8 @@ impl Driver {
                 self.closing = Some(now + self.group.config.close_timeout);
             }
             Some(Closing::Closed(_)) => self.closing = Some(now + self.group.config.close_timeout),
-            Some(Closing::Dropped) => self.closing = Some(now),
+            // Also when `close` is waited for no more: what it has begun goes on.
+            Some(Closing::Dropped) => drop(self.closing.get_or_insert(now)),
             None => {}
         }
         if news.rejoin {
@@ -184,7 +158,7 @@ impl Driver {
 
     /// Does what the membership says, until it has to wait; until when.
     fn act(&mut self, now: Instant) -> Option<Instant> {
-        if self.releasing && self.commits.is_empty() {
+        if self.releasing && !self.commits.holds(|at| self.membership.is_releasing(at)) {
             self.releasing = false;
             self.membership.released();
         }
@@ -193,12 +167,18 @@ impl Driver {
             let is_over = self.commits.is_empty() || until <= now || !can_commit;
             if is_over && self.leaving.is_none() {
                 self.membership.close();
-                (self.conversation, self.beating, self.beginning) = (None, None, None);
+                self.conversation.stop();
+                (self.beating, self.beginning) = (None, None);
             }
         }
-        if self.topics.is_empty() && !self.membership.is_member() && self.closing.is_none() {
-            // Nothing is known to subscribe to yet.
+        let is_told = self.group.subscription.is_none();
+        if is_told || self.topics.is_empty() && !self.membership.is_member() && self.closing.is_none() {
             return None;
+        }
+        if self.membership.is_stable()
+            && let Some(reason) = self.topics.news()
+        {
+            self.membership.rejoin(reason);
         }
         loop {
             match self.membership.next(now) {
@@ -219,183 +199,84 @@ impl Driver {
 
     fn lose(&mut self, partitions: Vec<TopicPartition>) {
         (self.beginning, self.releasing) = (None, false);
-        self.to_begin.clear();
+        self.beginnings.clear();
         self.commits.lose(|at| partitions.contains(at));
         self.group.desk.lose(&self.shared, partitions);
     }
 
     fn join(&mut self, owned: &[TopicPartition], reason: &'static str) {
         self.beating = None;
-        self.told_topics = self.topics.clone();
-        let topics: Vec<Arc<str>> = self.topics.iter().cloned().collect();
-        let last = self.last_assignment.as_ref();
-        let member = JoiningMember {
-            topics: &topics,
-            last_assignment: last.map(|(partitions, _)| &partitions[..]),
-            generation: last.map_or(-1, |(_, generation)| *generation),
-        };
-        let rack = self.shared.cluster.config().rack.clone();
-        let generation = self.membership.generation();
-        let protocols = self.group.config.assignors.iter().map(|assignor| {
-            let told = assignor::Subscription {
-                topics: topics.clone(),
-                user_data: assignor.user_data(&member),
-                owned: owned.to_vec(),
-                generation: (generation >= 0).then_some(generation),
-                rack: rack.clone(),
-            };
-            told.encode().map(|told| (assignor.name().to_owned(), told))
-        });
-        let protocols = match protocols.collect::<Result<Vec<_>, _>>() {
-            Ok(protocols) => protocols,
-            Err(error) => {
-                tracing::error!("group {}: {error}", self.group.id);
-                return self.failed(Instant::now(), Failure::Refused(ErrorCode::INVALID_REQUEST));
-            }
-        };
-        let config = &self.group.config;
-        let ask = JoinAsk {
-            session_timeout: config.session_timeout,
-            rebalance_timeout: config.max_poll_interval,
-            protocols,
-            reason,
-        };
-        let limit = self.rebalance_limit();
-        let (coordinator, who) = (Arc::clone(&self.coordinator), self.identity());
-        self.conversation = Some(Box::pin(async move {
-            let asked = async {
-                let connection = coordinator.connection(Purpose::Join).await?;
-                requests::join(&connection, &who, ask, limit).await
-            };
-            Conversation::Join(asked.await)
-        }));
-    }
-
-    fn rebalance_limit(&self) -> Duration {
-        (self.group.config.max_poll_interval + ANSWER_SLACK).max(self.shared.cluster.config().request_timeout)
-    }
-
-    fn lead(&mut self, protocol: &str, members: Vec<(Arc<str>, Option<Arc<str>>, Bytes)>) {
-        let assignor = self.group.config.assignors.iter().find(|assignor| assignor.name() == protocol);
-        let assignor: Option<Arc<dyn Assignor>> = assignor.cloned();
-        let shared = Arc::clone(&self.shared);
-        self.conversation =
-            Some(Box::pin(async move { Conversation::Lead(leader::share(&shared.cluster, assignor, members).await) }));
+        let (who, topics) = (self.identity(), self.topics.tell());
+        if let Err(error) = self.conversation.join(who, &topics, owned, reason) {
+            self.unspeakable(error);
+        }
     }
 
     fn sync(&mut self, assignments: Vec<(Arc<str>, Vec<TopicPartition>)>) {
-        let (coordinator, who, limit) = (Arc::clone(&self.coordinator), self.identity(), self.rebalance_limit());
-        let protocol = self.protocol.clone();
-        let encoded = assignments.into_iter().map(|(member, partitions)| {
-            assignor::Assignment { partitions, user_data: None }.encode().map(|assignment| (member, assignment))
-        });
-        let encoded = match encoded.collect::<Result<Vec<_>, _>>() {
-            Ok(encoded) => encoded,
-            Err(error) => {
-                tracing::error!("group {}: {error}", self.group.id);
-                return self.failed(Instant::now(), Failure::Refused(ErrorCode::INVALID_REQUEST));
-            }
-        };
-        self.conversation = Some(Box::pin(async move {
-            let asked = async {
-                let connection = coordinator.connection(Purpose::Join).await?;
-                requests::sync(&connection, &who, &protocol, encoded, limit).await
-            };
-            Conversation::Sync(asked.await)
-        }));
+        if let Err(error) = self.conversation.sync(self.identity(), assignments) {
+            self.unspeakable(error);
+        }
+    }
+
+    /// What is to be told does not fit into a request.
+    fn unspeakable(&mut self, error: ProtocolError) {
+        tracing::error!("group {}: {error}", self.group.id);
+        self.failed(Instant::now(), Failure::Refused(ErrorCode::INVALID_REQUEST));
     }
 
     fn beat(&mut self) {
-        let (coordinator, who) = (Arc::clone(&self.coordinator), self.identity());
+        let who = self.identity();
         let limit = self.shared.cluster.config().request_timeout.min(self.group.config.session_timeout / 3);
-        self.beating = Some(Box::pin(async move {
-            let connection = coordinator.connection(Purpose::Coordinate).await?;
-            requests::heartbeat(&connection, &who, limit).await
-        }));
+        let beat = move |connection| requests::heartbeat(connection, who, limit);
+        self.beating = Some(self.coordinator.ask(Purpose::Coordinate, beat));
     }
 
     fn leave(&mut self, member_id: Arc<str>, reason: &'static str) {
-        (self.conversation, self.beating) = (None, None);
-        let (coordinator, who) = (Arc::clone(&self.coordinator), Identity { member_id, ..self.identity() });
+        self.conversation.stop();
+        self.beating = None;
+        let who = Identity { member_id, ..self.identity() };
         let limit = self.group.config.leave_timeout;
-        self.leaving = Some(Box::pin(async move {
-            let left = async {
-                let connection = coordinator.connection(Purpose::Coordinate).await?;
-                requests::leave(&connection, &who, reason, limit).await
-            };
-            tokio::time::timeout(limit, left).await.unwrap_or(Ok(()))
-        }));
+        let leave = move |connection| requests::leave(connection, who, reason, limit);
+        let left = self.coordinator.ask(Purpose::Coordinate, leave);
+        self.leaving = Some(Box::pin(async move { tokio::time::timeout(limit, left).await.unwrap_or(Ok(())) }));
     }
 
     /// Finds out where to begin with partitions that are new.
     fn begin(&mut self, partitions: Vec<TopicPartition>) {
         self.shared.reserve(&partitions);
-        self.to_begin.extend(partitions.iter().cloned());
-        let is_none = partitions.is_empty();
+        if !partitions.is_empty() {
+            self.beginning = None;
+            self.beginnings.add(partitions.iter().cloned());
+        }
         self.group.desk.assigned(&self.shared, partitions);
-        if !is_none {
-            self.fetch_committed(Duration::ZERO);
+    }
+
+    /// Asks what is committed of partitions that are to begin; when to look again.
+    fn fetch_committed(&mut self, now: Instant) -> Option<Instant> {
+        match self.beginnings.next(now, self.membership.owned()) {
+            Ok(None) => None,
+            Err(until) => Some(until),
+            Ok(Some(partitions)) => {
+                let (group, limit) = (Arc::clone(&self.group.id), self.shared.cluster.config().request_timeout);
+                let fetch = move |connection| requests::fetch_committed(connection, group, partitions, limit);
+                self.beginning = Some(self.coordinator.ask(Purpose::Coordinate, fetch));
+                None
+            }
         }
     }
 
-    /// In place of the request that is under way, if one is: it is for all that are to begin.
-    fn fetch_committed(&mut self, after: Duration) {
-        let owned = self.membership.owned();
-        self.to_begin.retain(|at| owned.contains(at));
-        let partitions: Vec<_> = self.to_begin.iter().cloned().collect();
-        let (coordinator, who) = (Arc::clone(&self.coordinator), self.identity());
-        let limit = self.shared.cluster.config().request_timeout;
-        self.beginning = Some(Box::pin(async move {
-            tokio::time::sleep(after).await;
-            let asked = async {
-                let connection = coordinator.connection(Purpose::Coordinate).await?;
-                requests::fetch_committed(&connection, &who, &partitions, limit).await
-            };
-            let found = asked.await;
-            Begun { partitions, found }
-        }));
-    }
-
-    fn begun(&mut self, begun: Begun) {
-        let (reset, owned) = (self.shared.config.reset, self.membership.owned());
-        let mut starts = Vec::new();
-        let mut nowhere = Vec::new();
-        match begun.found {
-            Ok(mut found) => {
-                for at in begun.partitions.into_iter().filter(|at| owned.contains(at)) {
-                    match found.remove(&at) {
-                        Some(Ok(Some(committed))) => {
-                            self.commits.know(at.clone(), committed.offset);
-                            starts.push((at, Start::Committed(committed)));
-                        }
-                        Some(Ok(None)) => match reset.spec() {
-                            Some(spec) => starts.push((at, Start::At(spec))),
-                            None => nowhere.push((at.clone(), ConsumeError::NothingCommitted { partition: at })),
-                        },
-                        Some(Err(code)) if Refusal::of(code) == Refusal::Fatal(code) => {
-                            nowhere.push((at.clone(), ConsumeError::Refused { partition: at, code }));
-                        }
-                        // To be asked once more.
-                        Some(Err(_)) | None => {}
-                    }
-                }
+    fn begun(&mut self, answer: Result<CommittedOffsets, Failure>) {
+        let begun = self.beginnings.answered(Instant::now(), self.membership.owned(), answer);
+        if begun.is_lost {
+            self.coordinator.forget();
+        }
+        for (at, start) in &begun.starts {
+            if let Start::Committed(committed) = start {
+                self.commits.know(at.clone(), committed.offset);
             }
-            Err(Failure::Refused(code)) if matches!(Refusal::of(code), Refusal::Fatal(_)) => {
-                let refused = |at: &TopicPartition| ConsumeError::Refused { partition: at.clone(), code };
-                let first = begun.partitions.first().map(refused);
-                first.into_iter().for_each(|failure| self.group.desk.fail(&self.shared, failure));
-            }
-            Err(Failure::Refused(code)) if Refusal::of(code) == Refusal::Retry => {}
-            Err(_) => self.coordinator.forget(),
         }
-        for at in starts.iter().map(|(at, _)| at).chain(nowhere.iter().map(|(at, _)| at)) {
-            self.to_begin.remove(at);
-        }
-        self.shared.begin(starts);
-        nowhere.into_iter().for_each(|(_, failure)| self.group.desk.fail(&self.shared, failure));
-        if !self.to_begin.is_empty() {
-            self.fetch_committed(self.shared.cluster.config().retry_backoff);
-        }
+        self.shared.begin(begun.starts);
+        begun.failures.into_iter().for_each(|failure| self.group.desk.fail(&self.shared, failure));
     }
 
     /// Commits what waits for it, while there is a generation to commit it under; when to look again.
@@ -407,13 +288,10 @@ impl Driver {
             Ok(None) => None,
             Err(until) => Some(until),
             Ok(Some(offsets)) => {
-                let (coordinator, who) = (Arc::clone(&self.coordinator), self.identity());
-                let limit = self.shared.cluster.config().request_timeout;
+                let (who, limit) = (self.identity(), self.shared.cluster.config().request_timeout);
                 self.committing_under = who.generation;
-                self.committing = Some(Box::pin(async move {
-                    let connection = coordinator.connection(Purpose::Coordinate).await?;
-                    requests::commit(&connection, &who, &offsets, limit).await
-                }));
+                let commit = move |connection| requests::commit(connection, who, offsets, limit);
+                self.committing = Some(self.coordinator.ask(Purpose::Coordinate, commit));
                 None
             }
         }
@@ -438,83 +316,14 @@ impl Driver {
                 config.max_poll_interval
             );
             self.membership.overdue();
-            (self.conversation, self.beating) = (None, None);
+            self.conversation.stop();
+            self.beating = None;
             let overdue = ConsumeError::PollOverdue { after: config.max_poll_interval };
             self.group.desk.fail(&self.shared, overdue);
             return Some(now);
         }
-        if self.listing.is_none() && self.list_topics_at <= now {
-            self.list_topics();
-        }
-        let listing = self.listing.is_none().then_some(self.list_topics_at);
         let closing = self.closing.filter(|at| *at > now);
-        [self.auto_commit_at, is_out.then_some(overdue_at), listing, closing].into_iter().flatten().min()
-    }
-
-    /// Finds out what the subscription comes to.
-    fn list_topics(&mut self) {
-        let Some(subscription) = self.group.subscription.clone() else {
-            self.list_topics_at = Instant::now() + Duration::from_secs(86_400);
-            return;
-        };
-        let shared = Arc::clone(&self.shared);
-        self.listing = Some(Box::pin(async move {
-            let cluster = &shared.cluster;
-            if subscription.is_pattern() {
-                let topics = subscription.topics(&cluster.all_topics().await?);
-                let news = topics.iter().filter(|topic| cluster.include(topic)).count();
-                if news > 0 {
-                    cluster.refresh().await?;
-                }
-                return Ok(topics);
-            }
-            let topics = subscription.topics(&cluster.snapshot());
-            for topic in &topics {
-                cluster.include(topic);
-            }
-            let is_missing =
-                |topic: &Arc<str>| cluster.snapshot().topic(topic).is_none_or(|t| t.error != ErrorCode::NONE);
-            if topics.iter().any(is_missing) {
-                cluster.refresh().await?;
-            }
-            Ok(topics)
-        }));
-    }
-
-    fn listed(&mut self, now: Instant, listed: Result<BTreeSet<Arc<str>>, ClusterError>) {
-        let client = self.shared.cluster.config();
-        match listed {
-            Ok(topics) => {
-                let picture = self.shared.cluster.snapshot();
-                let is_missing = |topic: &Arc<str>| picture.topic(topic).is_none_or(|t| t.partitions.is_empty());
-                // A topic that is not there yet is looked for more often.
-                let soon = topics.is_empty() || topics.iter().any(is_missing);
-                let wait = if soon { client.retry_backoff_max } else { client.metadata_max_age };
-                self.list_topics_at = now + wait.min(client.metadata_max_age);
-                self.topics = topics;
-                if self.topics != self.told_topics && self.membership.is_member() {
-                    self.membership.rejoin("the topics subscribed to have changed");
-                }
-                self.see_partitions();
-            }
-            Err(error) => {
-                tracing::debug!("group {}: its topics are not known: {error}", self.group.id);
-                self.list_topics_at = now + client.retry_backoff_max;
-            }
-        }
-    }
-
-    /// As leader: shares anew when topics have grown, come or gone.
-    fn see_partitions(&mut self) {
-        if !self.membership.is_stable() || self.assigned_of.is_empty() {
-            return;
-        }
-        let picture = self.shared.cluster.snapshot();
-        let is_other =
-            |(topic, count): (&Arc<str>, &usize)| picture.topic(topic).map_or(0, |t| t.partitions.len()) != *count;
-        if self.assigned_of.iter().any(is_other) {
-            self.membership.rejoin("the partitions of the group's topics have changed");
-        }
+        [self.auto_commit_at, is_out.then_some(overdue_at), closing].into_iter().flatten().min()
     }
 
     /// Waits until something happens, and takes it in.
@@ -526,101 +335,65 @@ impl Driver {
             }
         };
         tokio::select! {
-            done = some(&mut self.conversation) => {
-                self.conversation = None;
-                self.conversed(done);
-            }
-            done = some(&mut self.beating) => {
-                self.beating = None;
+            said = self.conversation.said() => self.conversed(said),
+            beat = end_of(&mut self.beating) => {
                 let now = Instant::now();
-                match done {
+                match beat {
                     Ok(()) => self.membership.heartbeat_answered(now),
                     Err(failure) => self.failed(now, failure),
                 }
             }
-            done = some(&mut self.committing) => {
-                self.committing = None;
-                self.committed(done);
-            }
-            watched = some(&mut self.watching) => {
-                self.watching = None;
-                match watched {
-                    Ok(topics) => self.assigned_of = topics,
-                    Err(error) => tracing::debug!("group {}: its topics are not known: {error}", self.group.id),
-                }
-            }
-            begun = some(&mut self.beginning) => {
-                self.beginning = None;
-                self.begun(begun);
-            }
-            left = some(&mut self.leaving) => {
-                self.leaving = None;
+            committed = end_of(&mut self.committing) => self.committed(committed),
+            begun = end_of(&mut self.beginning) => self.begun(begun),
+            left = end_of(&mut self.leaving) => {
                 if let Err(failure) = left {
                     tracing::debug!("group {}: leaving: {failure:?}", self.group.id);
                 }
                 self.membership.left();
             }
-            listed = some(&mut self.listing) => {
-                self.listing = None;
-                self.listed(Instant::now(), listed);
-            }
-            _ = self.picture.changed() => self.see_partitions(),
+            () = self.topics.changed() => {}
             () = self.group.desk.news.notified() => {}
             () = waking => {}
         }
         *self.group.desk.identity.lock() = (Arc::clone(self.membership.member_id()), self.membership.generation());
     }
 
-    fn conversed(&mut self, done: Conversation) {
+    fn conversed(&mut self, said: Said) {
         let now = Instant::now();
-        match done {
-            Conversation::Join(Ok(JoinAnswer::Named(member_id))) => self.membership.named(member_id),
-            Conversation::Join(Ok(JoinAnswer::Joined { joined, protocol, members })) => {
-                self.assigned_of.clear();
-                self.watching = None;
-                self.protocol = protocol.clone();
+        match said {
+            Said::Join(Ok(JoinAnswer::Named(member_id))) => self.membership.named(member_id),
+            Said::Join(Ok(JoinAnswer::Joined { joined, protocol, members })) => {
+                self.topics.joined();
+                self.conversation.joined(protocol);
                 self.membership.joined(now, joined);
                 if self.membership.is_leading() {
-                    self.lead(&protocol, members);
+                    self.conversation.lead(members);
                 } else if !members.is_empty() {
-                    let shared = Arc::clone(&self.shared);
-                    self.watching = Some(Box::pin(async move { leader::watched(&shared.cluster, members).await }));
+                    let (cluster, coordinator) = (Arc::clone(&self.shared.cluster), Arc::clone(&self.coordinator));
+                    self.topics.find(Box::pin(leader::found(
+                        cluster,
+                        coordinator,
+                        Arc::clone(&self.group.id),
+                        members,
+                    )));
                 }
             }
-            Conversation::Lead(Ok(shares)) => {
-                self.assigned_of = shares.topics;
+            Said::Lead(Ok(shares)) => {
+                self.topics.assigned(shares.topics);
                 self.membership.assigned_all(shares.members);
             }
-            Conversation::Lead(Err(error)) => {
+            Said::Lead(Err(error)) => {
                 tracing::debug!("group {}: the assignment could not be made: {error}", self.group.id);
                 self.failed(now, Failure::Refused(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS));
             }
-            Conversation::Sync(Ok(assignment)) => self.synced(now, assignment),
-            Conversation::Join(Err(failure)) | Conversation::Sync(Err(failure)) => self.failed(now, failure),
-        }
-    }
-
-    fn synced(&mut self, now: Instant, assignment: Bytes) {
-        match assignor::Assignment::decode(assignment) {
-            Ok(assignor::Assignment { partitions, user_data }) => {
-                let assigned: BTreeSet<TopicPartition> = partitions.into_iter().collect();
-                let chosen = self.group.config.assignors.iter().find(|assignor| assignor.name() == self.protocol);
-                if let Some(assignor) = chosen {
-                    let partitions: Vec<_> = assigned.iter().cloned().collect();
-                    assignor.on_assignment(&partitions, user_data.as_ref(), self.membership.generation());
-                    self.last_assignment = Some((partitions, self.membership.generation()));
+            Said::Sync(Ok(assignment)) => match self.conversation.synced(assignment, self.membership.generation()) {
+                Ok(assigned) => self.membership.synced(now, assigned),
+                Err(why) => {
+                    tracing::warn!("group {}: the leader's assignment cannot be read: {why}", self.group.id);
+                    self.failed(now, Failure::Refused(ErrorCode::REBALANCE_IN_PROGRESS));
                 }
-                self.membership.synced(now, assigned);
-                if self.topics != self.told_topics {
-                    self.membership.rejoin("the topics subscribed to have changed");
-                }
-                // They may have, between the assignment and now.
-                self.see_partitions();
-            }
-            Err(why) => {
-                tracing::warn!("group {}: the leader's assignment cannot be read: {why}", self.group.id);
-                self.failed(now, Failure::Refused(ErrorCode::REBALANCE_IN_PROGRESS));
-            }
+            },
+            Said::Join(Err(failure)) | Said::Sync(Err(failure)) => self.failed(now, failure),
         }
     }
 
@@ -639,8 +412,8 @@ impl Driver {
                 }
             }
             Failure::Lost(error) => {
-                self.group.desk.fail(&self.shared, ConsumeError::Cluster(error));
-                self.membership.refused(now, Refusal::Fatal(ErrorCode::UNSUPPORTED_VERSION))
+                let _ = self.membership.refused(now, Refusal::Fatal(ErrorCode::UNSUPPORTED_VERSION));
+                return self.ended(now, ConsumeError::Cluster(error.clone()), CommitError::Cluster(error));
             }
         };
         if let Err(code) = refused {
@@ -648,8 +421,17 @@ impl Driver {
         }
     }
 
-    /// The task ends, so this is the last that it does for the user: he is told when there is nothing left to read.
     fn refused_for_good(&mut self, now: Instant, code: ErrorCode) {
+        let group = || Arc::clone(&self.group.id);
+        let (error, commit) =
+            (ConsumeError::Group { group: group(), code }, CommitError::Group { group: group(), code });
+        self.ended(now, error, commit);
+    }
+
+    /// The membership is over, and so is the task: the last that it does for the user.
+    fn ended(&mut self, now: Instant, error: ConsumeError, commit: CommitError) {
+        // Before the partitions are lost, which would be all that these commits are told.
+        self.commits.fail_all(&commit);
         loop {
             match self.membership.next(now) {
                 Action::Lose(partitions) => self.lose(partitions),
@@ -657,8 +439,8 @@ impl Driver {
                 _ => {}
             }
         }
-        let group = Arc::clone(&self.group.id);
-        self.group.desk.fail(&self.shared, ConsumeError::Group { group, code });
+        // Told when there is nothing left to read.
+        self.group.desk.refuse(&self.shared, error, commit);
     }
 
     fn committed(&mut self, answer: Result<HashMap<TopicPartition, ErrorCode>, Failure>) {
@@ -675,16 +457,9 @@ impl Driver {
                 if let Err(code) = self.membership.refused(now, refusal) {
                     self.refused_for_good(now, code);
                 }
-                self.conversation = None;
+                self.conversation.stop();
             }
             Some(Refusal::Retry) | None => {}
         }
-    }
-}
-
-async fn some<T>(work: &mut Option<Work<T>>) -> T {
-    match work {
-        Some(work) => work.await,
-        None => std::future::pending().await,
     }
 }

@@ -3,11 +3,16 @@ use std::{
     sync::Arc,
 };
 
-use bytes::Bytes;
+use tokio::time::sleep;
 
+use super::{
+    Failure, Refusal,
+    coordinator::Coordinator,
+    requests::{self, ToldMember},
+};
 use crate::{
-    cluster::{Cluster, ClusterError, Snapshot},
-    consumer::assignor::{Assignor, GroupMember, GroupTopics, Subscription},
+    cluster::{Cluster, ClusterError, Purpose, Snapshot},
+    consumer::assignor::{Assignment, Assignor, GroupMember, GroupTopics, Subscription},
     model::TopicPartition,
     wire::ErrorCode,
 };
@@ -26,7 +31,7 @@ pub(super) struct Shares {
 pub(super) async fn share(
     cluster: &Cluster,
     assignor: Option<Arc<dyn Assignor>>,
-    members: Vec<(Arc<str>, Option<Arc<str>>, Bytes)>,
+    members: Vec<ToldMember>,
 ) -> Result<Shares, ClusterError> {
     let refused = |code| ClusterError::Refused { api: "JoinGroup", code, message: None };
     // The coordinator chooses among what every member has offered.
@@ -38,15 +43,38 @@ pub(super) async fn share(
     Ok(Shares { members: ids.zip(shares).collect(), topics: counts })
 }
 
-/// The topics of a group whose leader need not assign (KIP-814), for it looks after them all the same.
-pub(super) async fn watched(
-    cluster: &Cluster,
-    members: Vec<(Arc<str>, Option<Arc<str>>, Bytes)>,
+/// What the group's assignment was made of, as far as the assignment tells it, for a leader that need not assign (KIP-814): it
+/// looks after the topics all the same, and what was added to them while it was away is in nobody's part.
+pub(super) async fn found(
+    cluster: Arc<Cluster>,
+    coordinator: Arc<Coordinator>,
+    group: Arc<str>,
+    members: Vec<ToldMember>,
 ) -> Result<PartitionCounts, ClusterError> {
-    Ok(topics_of(cluster, &read(members)).await?.1)
+    let (_, counts) = topics_of(&cluster, &read(members)).await?;
+    let limit = cluster.config().request_timeout;
+    let mut backoff = cluster.backoff();
+    loop {
+        let group = Arc::clone(&group);
+        let ask = move |connection| requests::assignments(connection, group, limit);
+        match coordinator.ask(Purpose::Coordinate, ask).await {
+            Ok(Some(parts)) => {
+                let parts = parts.into_iter().filter_map(|part| Assignment::decode(part).ok());
+                let given: BTreeSet<TopicPartition> = parts.flat_map(|part| part.partitions).collect();
+                let given_of = |topic: &Arc<str>| given.iter().filter(|at| at.topic == *topic).count();
+                return Ok(counts.into_keys().map(|topic| (Arc::clone(&topic), given_of(&topic))).collect());
+            }
+            Ok(None) => {}
+            // Where it may not be asked, only what changes from now on is seen.
+            Err(Failure::Refused(code)) if matches!(Refusal::of(code), Refusal::Fatal(_)) => return Ok(counts),
+            Err(Failure::Lost(error)) if !error.is_retriable() => return Ok(counts),
+            Err(_) => coordinator.forget(),
+        }
+        sleep(backoff.next_wait()).await;
+    }
 }
 
-fn read(members: Vec<(Arc<str>, Option<Arc<str>>, Bytes)>) -> Vec<GroupMember> {
+fn read(members: Vec<ToldMember>) -> Vec<GroupMember> {
     members
         .into_iter()
         .map(|(member_id, group_instance_id, told)| {

@@ -156,6 +156,11 @@ impl Membership {
         self.state == State::Stable
     }
 
+    /// Whether the user is to give this up, and has not done so.
+    pub(crate) fn is_releasing(&self, at: &TopicPartition) -> bool {
+        matches!(&self.state, State::Releasing(partitions) if partitions.contains(at))
+    }
+
     pub(crate) fn is_gone(&self) -> bool {
         self.state == State::Gone
     }

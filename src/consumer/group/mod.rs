@@ -5,19 +5,25 @@
 //! In reading order:
 //! - `membership`: [`Membership`], pure: a member from joining to leaving, what it owns and what comes next
 //! - `commits`: [`Commits`], pure: offsets to be committed, in order
+//! - `beginnings`: [`Beginnings`], pure: where to begin with partitions that are new
 //! - `refusal`: what a coordinator's error codes mean to a member
 //! - `subscription`: [`Subscription`], topics by name or by pattern
 //! - `event`: [`Rebalance`], what the user is told
 //! - `desk`: [`Desk`], between the user's task and the member's
 //! - `requests`: the requests, in our own types
 //! - `coordinator`: who coordinates the group
+//! - `work`: what is under way
 //! - `leader`: the leader's assignment
+//! - `conversation`: JoinGroup and SyncGroup
+//! - `topics`: what the subscription comes to, and what the leader looks after
 //! - `committed`: what the group has committed, for whoever asks
 //! - `driver`: the member's task
 //! - `error`: [`CommitError`]
 
+mod beginnings;
 mod commits;
 mod committed;
+mod conversation;
 mod coordinator;
 mod desk;
 mod driver;
@@ -28,10 +34,13 @@ mod membership;
 mod refusal;
 mod requests;
 mod subscription;
+mod topics;
+mod work;
 
 pub use error::CommitError;
 pub use event::Rebalance;
 
+pub(crate) use beginnings::Beginnings;
 pub(crate) use commits::Commits;
 pub(crate) use committed::committed;
 pub(crate) use desk::{Closing, Desk, ForUser, Offsets};

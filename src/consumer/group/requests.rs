@@ -10,8 +10,8 @@ use crate::{
     wire::{
         Connection, ErrorCode,
         messages::{
-            HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest, OffsetFetchRequest,
-            SyncGroupRequest,
+            DescribeGroupsRequest, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest,
+            OffsetFetchRequest, SyncGroupRequest,
             join_group_request::JoinGroupRequestProtocol,
             leave_group_request::MemberIdentity,
             message,
@@ -44,6 +44,9 @@ pub(crate) struct Committed {
     pub(crate) metadata: Arc<str>,
 }
 
+/// What is committed of each partition, `None` where nothing is, or why that is not told.
+pub(crate) type CommittedOffsets = HashMap<TopicPartition, Result<Option<Committed>, ErrorCode>>;
+
 pub(super) struct JoinAsk {
     pub(super) session_timeout: Duration,
     pub(super) rebalance_timeout: Duration,
@@ -52,18 +55,21 @@ pub(super) struct JoinAsk {
     pub(super) reason: &'static str,
 }
 
+/// A member by its id, with its instance id and its subscription.
+pub(super) type ToldMember = (Arc<str>, Option<Arc<str>>, Bytes);
+
 /// What came of JoinGroup.
 #[derive(Debug)]
 pub(super) enum JoinAnswer {
-    /// For the leader: every member, by id, with its instance id and its subscription.
-    Joined { joined: Joined, protocol: String, members: Vec<(Arc<str>, Option<Arc<str>>, Bytes)> },
+    /// For the leader with every member.
+    Joined { joined: Joined, protocol: String, members: Vec<ToldMember> },
     /// Join by this id (KIP-394).
     Named(Arc<str>),
 }
 
 pub(super) async fn join(
-    connection: &Arc<Connection>,
-    who: &Identity,
+    connection: Arc<Connection>,
+    who: Identity,
     ask: JoinAsk,
     limit: Duration,
 ) -> Result<JoinAnswer, Failure> {
@@ -77,7 +83,7 @@ pub(super) async fn join(
         session_timeout_ms: ask.session_timeout.as_millis() as i32,
         rebalance_timeout_ms: ask.rebalance_timeout.as_millis() as i32,
         member_id: (&*who.member_id).into(),
-        group_instance_id: instance(who, version >= 5)?,
+        group_instance_id: instance(&who, version >= 5)?,
         protocol_type: PROTOCOL_TYPE.into(),
         protocols: protocols.collect(),
     });
@@ -104,9 +110,9 @@ pub(super) async fn join(
 
 /// The member's part of the assignment.
 pub(super) async fn sync(
-    connection: &Arc<Connection>,
-    who: &Identity,
-    protocol: &str,
+    connection: Arc<Connection>,
+    who: Identity,
+    protocol: String,
     assignments: Vec<(Arc<str>, Bytes)>,
     limit: Duration,
 ) -> Result<Bytes, Failure> {
@@ -118,33 +124,33 @@ pub(super) async fn sync(
         group_id: (&*who.group).into(),
         generation_id: who.generation,
         member_id: (&*who.member_id).into(),
-        group_instance_id: instance(who, version >= 3)?,
+        group_instance_id: instance(&who, version >= 3)?,
         assignments: assignments.collect(),
     });
     if version >= 5 {
         request.protocol_type = Some(PROTOCOL_TYPE.into());
-        request.protocol_name = Some(protocol.into());
+        request.protocol_name = Some(protocol.as_str().into());
     }
     let answer = connection.call(request, limit).await?;
     ErrorCode::new(answer.error_code).check()?;
     Ok(answer.assignment)
 }
 
-pub(super) async fn heartbeat(connection: &Arc<Connection>, who: &Identity, limit: Duration) -> Result<(), Failure> {
+pub(super) async fn heartbeat(connection: Arc<Connection>, who: Identity, limit: Duration) -> Result<(), Failure> {
     let version = connection.version::<HeartbeatRequest>()?;
     let request = message!(HeartbeatRequest {
         group_id: (&*who.group).into(),
         generation_id: who.generation,
         member_id: (&*who.member_id).into(),
-        group_instance_id: instance(who, version >= 3)?,
+        group_instance_id: instance(&who, version >= 3)?,
     });
     let answer = connection.call(request, limit).await?;
     Ok(ErrorCode::new(answer.error_code).check()?)
 }
 
 pub(super) async fn leave(
-    connection: &Arc<Connection>,
-    who: &Identity,
+    connection: Arc<Connection>,
+    who: Identity,
     reason: &'static str,
     limit: Duration,
 ) -> Result<(), Failure> {
@@ -165,13 +171,13 @@ pub(super) async fn leave(
 
 /// Each partition's result; one that the answer leaves out has failed.
 pub(super) async fn commit(
-    connection: &Arc<Connection>,
-    who: &Identity,
-    offsets: &[(TopicPartition, Committed)],
+    connection: Arc<Connection>,
+    who: Identity,
+    offsets: Vec<(TopicPartition, Committed)>,
     limit: Duration,
 ) -> Result<HashMap<TopicPartition, ErrorCode>, Failure> {
     let mut topics: HashMap<&str, Vec<OffsetCommitRequestPartition>> = HashMap::new();
-    for (at, committed) in offsets {
+    for (at, committed) in &offsets {
         topics.entry(&at.topic).or_default().push(message!(OffsetCommitRequestPartition {
             partition_index: at.partition,
             committed_offset: committed.offset,
@@ -187,7 +193,7 @@ pub(super) async fn commit(
         group_id: (&*who.group).into(),
         generation_id_or_member_epoch: who.generation,
         member_id: (&*who.member_id).into(),
-        group_instance_id: instance(who, version >= 7)?,
+        group_instance_id: instance(&who, version >= 7)?,
         topics: topics.collect(),
     });
     let answer = connection.call(request, limit).await?;
@@ -204,13 +210,13 @@ pub(super) async fn commit(
 /// What is committed of these partitions; `None` where nothing is. Offsets that a transaction may still change are refused
 /// (`UNSTABLE_OFFSET_COMMIT`, KIP-447) by brokers that know of it.
 pub(super) async fn fetch_committed(
-    connection: &Arc<Connection>,
-    who: &Identity,
-    partitions: &[TopicPartition],
+    connection: Arc<Connection>,
+    group: Arc<str>,
+    partitions: Vec<TopicPartition>,
     limit: Duration,
-) -> Result<HashMap<TopicPartition, Result<Option<Committed>, ErrorCode>>, Failure> {
+) -> Result<CommittedOffsets, Failure> {
     let mut topics: HashMap<&str, Vec<i32>> = HashMap::new();
-    for at in partitions {
+    for at in &partitions {
         topics.entry(&at.topic).or_default().push(at.partition);
     }
     let version = connection.version::<OffsetFetchRequest>()?;
@@ -219,14 +225,14 @@ pub(super) async fn fetch_committed(
         let topics = topics.into_iter().map(|(name, partitions)| {
             message!(OffsetFetchRequestTopics { name: name.into(), partition_indexes: partitions })
         });
-        let mut group = message!(OffsetFetchRequestGroup { group_id: (&*who.group).into() });
-        group.topics = Some(topics.collect());
-        request.groups = vec![group];
+        let mut asked = message!(OffsetFetchRequestGroup { group_id: (&*group).into() });
+        asked.topics = Some(topics.collect());
+        request.groups = vec![asked];
     } else {
         let topics = topics.into_iter().map(|(name, partitions)| {
             message!(OffsetFetchRequestTopic { name: name.into(), partition_indexes: partitions })
         });
-        request.group_id = (&*who.group).into();
+        request.group_id = (&*group).into();
         request.topics = Some(topics.collect());
     }
     let answer = connection.call(request, limit).await?;
@@ -255,6 +261,22 @@ pub(super) async fn fetch_committed(
         }
     }
     Ok(found)
+}
+
+/// What each member has been given; `None` while the group is between two assignments.
+pub(super) async fn assignments(
+    connection: Arc<Connection>,
+    group: Arc<str>,
+    limit: Duration,
+) -> Result<Option<Vec<Bytes>>, Failure> {
+    let request = message!(DescribeGroupsRequest { groups: vec![(&*group).into()] });
+    let answer = connection.call(request, limit).await?;
+    let Some(described) = answer.groups.into_iter().find(|described| described.group_id.as_str() == &*group) else {
+        return Ok(None);
+    };
+    ErrorCode::new(described.error_code).check()?;
+    let is_stable = described.group_state.as_str() == "Stable";
+    Ok(is_stable.then(|| described.members.into_iter().map(|member| member.member_assignment).collect()))
 }
 
 fn instance<T: for<'a> From<&'a str>>(who: &Identity, is_known: bool) -> Result<Option<T>, Failure> {

@@ -18,7 +18,7 @@ const HIGH_WATERMARK: i64 = -1;
 pub(super) fn answer(state: &mut State, caller: &Caller, request: DeleteRecordsRequest) -> DeleteRecordsResponse {
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|asked| {
-            let deleted = delete(state, caller.broker, topic.name.as_str(), asked.partition_index, asked.offset);
+            let deleted = delete(state, caller, topic.name.as_str(), asked.partition_index, asked.offset);
             result(asked.partition_index, deleted)
         });
         let partitions = partitions.collect();
@@ -28,12 +28,13 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: DeleteRecordsR
 }
 
 /// Where the log begins then.
-fn delete(state: &mut State, broker: i32, name: &str, index: i32, offset: i64) -> Result<i64, ErrorCode> {
+fn delete(state: &mut State, caller: &Caller, name: &str, index: i32, offset: i64) -> Result<i64, ErrorCode> {
     let topic = state.topics.get_mut(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     let is_allowed = topic.is_deleted_from();
     let partition = usize::try_from(index).ok().and_then(|index| topic.partitions.get_mut(index));
     let partition = partition.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
-    partition.check_leader(broker, -1)?;
+    caller.check(name, index)?;
+    partition.check_leader(caller.broker, -1)?;
     if !is_allowed {
         return Err(ErrorCode::POLICY_VIOLATION);
     }

@@ -9,6 +9,7 @@ use bytes::BytesMut;
 use tokio::time::Instant;
 
 use super::{
+    fault::{Fault, PartialFault},
     group::{Joined, Synced},
     state::{Door, State},
     waiting::Ticket,
@@ -34,6 +35,24 @@ pub(crate) struct Caller {
     pub(crate) client_id: String,
     /// Where the client stands, as `/127.0.0.1`.
     pub(crate) host: String,
+    /// What a test wants to happen to parts of the request.
+    pub(crate) faults: Vec<PartialFault>,
+}
+
+impl Caller {
+    /// Whether it may have what it asks of this partition, or a test wants otherwise.
+    pub(crate) fn check(&self, topic: &str, partition: i32) -> Result<(), ErrorCode> {
+        let fault = self.faults.iter().find_map(|part| match part.fault {
+            Fault::Error(code) if part.is_of(topic, partition) => Some(code),
+            _ => None,
+        });
+        fault.map_or(Ok(()), Err)
+    }
+
+    /// Whether records of this partition are to be broken.
+    pub(crate) fn breaks_records(&self, topic: &str, partition: i32) -> bool {
+        self.faults.iter().any(|part| part.fault == Fault::CorruptRecords && part.is_of(topic, partition))
+    }
 }
 
 /// What becomes of a request.
@@ -107,7 +126,6 @@ impl Answer {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Offered {
     pub(crate) key: i16,
-    pub(crate) name: &'static str,
     pub(crate) versions: (i16, i16),
 }
 
@@ -117,7 +135,7 @@ macro_rules! apis {
         $(pub(super) mod $file;)*
 
         pub(crate) const OFFERED: &[Offered] = &[
-            $(Offered { key: <$request as Served>::KEY, name: <$request as Served>::NAME, versions: ($low, $high) },)*
+            $(Offered { key: <$request as Served>::KEY, versions: ($low, $high) },)*
         ];
 
         /// Serves a request. `Err` if it cannot be read: the connection is closed, as Kafka does.

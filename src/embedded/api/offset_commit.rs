@@ -33,7 +33,7 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: OffsetCommitRe
         let partitions = topic.partitions.iter().map(|asked| {
             let done = match place {
                 Ok(name) => match state.topics.partition(name, asked.partition_index) {
-                    Some(_) => checked.and_then(|()| commit(state, request.group_id.as_str(), name, asked)),
+                    Some(_) => checked.and_then(|()| caller.check(name, asked.partition_index)).and_then(|()| commit(state, request.group_id.as_str(), name, asked)),
                     None => Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
                 },
                 Err(code) => Err(*code),

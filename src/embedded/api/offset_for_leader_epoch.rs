@@ -37,6 +37,7 @@ fn looked_up(
 ) -> Result<(i32, i64), ErrorCode> {
     let partition = state.topics.partition(topic, asked.partition);
     let partition = partition.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+    caller.check(topic, asked.partition)?;
     partition.check_leader(caller.broker, asked.current_leader_epoch)?;
     // The leader's own epoch ends where its log does, whether or not it has written.
     if asked.leader_epoch == partition.leader_epoch {

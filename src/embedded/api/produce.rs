@@ -137,6 +137,7 @@ fn checked(
     data: PartitionProduceData,
     now: i64,
 ) -> Result<(Batch, Arrival), Refused> {
+    caller.check(&topic.name, data.index)?;
     partition.check_leader(caller.broker, -1)?;
     if acks == ACKS_ALL && (partition.in_sync.len() as i64) < topic.number("min.insync.replicas") {
         return Err(ErrorCode::NOT_ENOUGH_REPLICAS.into());
@@ -174,9 +175,8 @@ fn check_records(topic: &Topic, batch: &Batch, now: i64) -> Result<(), Refused> 
         (topic.is_compacted(), topic.timestamp_type() == TimestampType::CreateTime);
     let (before, after) =
         (topic.number("message.timestamp.before.max.ms"), topic.number("message.timestamp.after.max.ms"));
-    let mut records = batch.records(DecodeLimits::default())?;
     let mut count = 0;
-    while let Some(record) = records.next() {
+    for record in batch.records(DecodeLimits::default())? {
         let record = record.map_err(|error| invalid(error.to_string()))?;
         if record.offset != batch.base_offset() + i64::from(count) {
             return Err(invalid(format!("record {count} of the batch does not follow the one before")));

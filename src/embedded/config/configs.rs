@@ -1,10 +1,12 @@
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// What is set, by Kafka's names.
 pub(crate) type Values = BTreeMap<String, String>;
 
 /// What has been changed while the brokers run; a topic's settings stand with the topic.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Configs {
     /// For all brokers.
     pub(crate) defaults: Values,

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::classic::{Group, Turn};
-use crate::embedded::waiting::Waiting;
+use crate::embedded::{disk::Changes, waiting::Waiting};
 
 /// All groups of the cluster, by name.
 #[derive(Debug, Default)]
@@ -15,6 +15,8 @@ pub(crate) struct Groups {
     is_touched: bool,
     /// Groups that have another coordinator now.
     moved: Vec<Arc<str>>,
+    /// For the directory: groups that were handed out to be changed.
+    pub(crate) changes: Changes<Arc<str>>,
 }
 
 impl Groups {
@@ -28,23 +30,36 @@ impl Groups {
 
     pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut Group> {
         self.is_touched = true;
+        self.changes.add(|| Arc::from(id));
         self.by_id.get_mut(id)
+    }
+
+    /// The directory has what the group has committed.
+    pub(crate) fn is_written(&mut self, id: &str) {
+        if let Some(group) = self.by_id.get_mut(id) {
+            group.offsets.is_written();
+        }
     }
 
     /// The group, which comes to be if it is not there.
     pub(crate) fn get_or_create(&mut self, id: &str, initial_delay: Duration) -> &mut Group {
         self.is_touched = true;
+        self.changes.add(|| Arc::from(id));
         self.by_id.entry(Arc::from(id)).or_insert_with(|| Group::new(initial_delay))
     }
 
     pub(crate) fn remove(&mut self, id: &str) -> Option<Group> {
         self.is_touched = true;
+        self.changes.add(|| Arc::from(id));
         self.by_id.remove(id)
     }
 
     /// A topic has been deleted: so are the offsets that were committed in it.
     pub(crate) fn forget_topic(&mut self, topic: &str) {
-        self.by_id.values_mut().for_each(|group| group.offsets.forget_topic(topic));
+        for (id, group) in &mut self.by_id {
+            self.changes.add(|| Arc::clone(id));
+            group.offsets.forget_topic(topic);
+        }
     }
 
     /// The group has another coordinator, which knows what the last one has stored.

@@ -10,13 +10,23 @@ pub(crate) struct Committed {
 }
 
 /// What a group has committed, by topic and partition.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Offsets {
     by_topic: BTreeMap<Arc<str>, BTreeMap<i32, Committed>>,
+    /// For the directory: something was changed since it was looked at.
+    is_changed: bool,
+}
+
+impl Default for Offsets {
+    fn default() -> Self {
+        // A group of this name may have been before.
+        Offsets { by_topic: BTreeMap::new(), is_changed: true }
+    }
 }
 
 impl Offsets {
     pub(crate) fn commit(&mut self, topic: &str, partition: i32, committed: Committed) {
+        self.is_changed = true;
         match self.by_topic.get_mut(topic) {
             Some(partitions) => partitions.insert(partition, committed),
             None => self.by_topic.entry(Arc::from(topic)).or_default().insert(partition, committed),
@@ -31,7 +41,16 @@ impl Offsets {
         self.by_topic.iter()
     }
 
+    pub(crate) fn is_changed(&self) -> bool {
+        self.is_changed
+    }
+
+    pub(crate) fn is_written(&mut self) {
+        self.is_changed = false;
+    }
+
     pub(crate) fn remove(&mut self, topic: &str, partition: i32) {
+        self.is_changed = true;
         if let Some(partitions) = self.by_topic.get_mut(topic) {
             partitions.remove(&partition);
             if partitions.is_empty() {
@@ -41,6 +60,6 @@ impl Offsets {
     }
 
     pub(crate) fn forget_topic(&mut self, topic: &str) {
-        self.by_topic.remove(topic);
+        self.is_changed |= self.by_topic.remove(topic).is_some();
     }
 }

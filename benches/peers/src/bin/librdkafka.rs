@@ -1,4 +1,4 @@
-//! Measures librdkafka through the crate `rdkafka`: `produce`, `consume`, `latency`. It also does the runner's own
+//! Measures librdkafka through the crate `rdkafka`: `produce`, `consume`, `latency`, `group-restart`. It also does the runner's own
 //! work: `create`, `delete` and `count` a topic, so that milena is not counted by itself.
 
 use std::{
@@ -10,16 +10,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use milena_peers::{Arguments, Failure, Report, Tally, Values, in_task, latencies, main_of, settings};
+use milena_peers::{
+    Arguments, Failure, Report, Tally, Values,
+    group::{self, Owners},
+    in_task, latencies, main_of, settings,
+};
 use rdkafka::{
     ClientConfig, ClientContext, Message, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
-    consumer::{BaseConsumer, Consumer},
+    consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance, StreamConsumer},
     error::KafkaError,
     producer::{BaseProducer, BaseRecord, DeliveryResult, FutureProducer, FutureRecord, Producer, ProducerContext},
     types::RDKafkaErrorCode,
 };
+use tokio::{sync::oneshot, task::JoinHandle};
 
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -32,6 +37,10 @@ fn run(arguments: Arguments) -> Result<Report, Failure> {
         "produce" => produce(&arguments),
         "consume" => consume(&arguments),
         "latency" => in_task(latency(arguments)),
+        "group-restart" => in_task(async move {
+            let members = Members::of(&arguments)?;
+            group::restart(&arguments, members.owners.clone(), members).await
+        }),
         "create" => in_task(create(arguments)),
         "delete" => in_task(delete(arguments)),
         "count" => count(&arguments),
@@ -174,6 +183,75 @@ async fn latency(arguments: Arguments) -> Result<Report, Failure> {
         }
     }
     Ok(latencies(each))
+}
+
+/// Makes members of one group.
+#[derive(Clone)]
+struct Members {
+    config: ClientConfig,
+    topic: String,
+    owners: Owners,
+}
+
+impl Members {
+    fn of(arguments: &Arguments) -> Result<Members, Failure> {
+        let mut config = client(arguments)?;
+        config.set("group.id", arguments.text("group")?);
+        config.set("partition.assignment.strategy", arguments.text("assignor")?);
+        for (name, value) in group::SETTINGS {
+            config.set(name, value);
+        }
+        Ok(Members { config, topic: arguments.text("topic")?.to_owned(), owners: Owners::default() })
+    }
+}
+
+/// Tells what a member is given.
+struct Telling(usize, Owners);
+
+impl ClientContext for Telling {}
+
+impl ConsumerContext for Telling {
+    fn pre_rebalance(&self, _: &BaseConsumer<Self>, news: &Rebalance<'_>) {
+        let indices = |of: &TopicPartitionList| of.elements().iter().map(|at| at.partition()).collect::<Vec<_>>();
+        match news {
+            Rebalance::Assign(partitions) => self.1.begin(self.0, indices(partitions)),
+            // Before others can have them.
+            Rebalance::Revoke(partitions) => self.1.end(self.0, indices(partitions)),
+            Rebalance::Error(_) => {}
+        }
+    }
+}
+
+/// A member's task, and how it is told to end.
+struct Member(oneshot::Sender<()>, JoinHandle<Result<(), Failure>>);
+
+impl group::Client for Members {
+    type Member = Member;
+
+    async fn start(&self, number: usize) -> Result<Member, Failure> {
+        let telling = Telling(number, self.owners.clone());
+        let consumer: StreamConsumer<Telling> = self.config.create_with_context(telling)?;
+        consumer.subscribe(&[&self.topic])?;
+        let (stop, mut stopped) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            loop {
+                let received = tokio::select! {
+                    received = consumer.recv() => received.map(drop),
+                    _ = &mut stopped => break,
+                };
+                received?;
+            }
+            // It leaves, and waits for its threads.
+            tokio::task::spawn_blocking(|| drop(consumer)).await?;
+            Ok(())
+        });
+        Ok(Member(stop, task))
+    }
+
+    async fn stop(Member(stop, task): Member) -> Result<(), Failure> {
+        drop(stop);
+        task.await?
+    }
 }
 
 fn partition_count(consumer: &BaseConsumer, topic: &str) -> Result<i32, Failure> {

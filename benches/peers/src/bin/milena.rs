@@ -1,5 +1,5 @@
 //! Measures milena: `produce` (`--deliveries` to look at each record's acknowledgement), `consume` (`--single` for one
-//! record at a time), `latency`.
+//! record at a time), `latency`, `group-restart`.
 
 use std::{
     collections::VecDeque,
@@ -9,8 +9,15 @@ use std::{
     time::Instant,
 };
 
-use milena::{Delivery, Kafka, OffsetSpec, Producer, Properties, Record};
-use milena_peers::{Arguments, Failure, Report, Tally, Values, in_task, latencies, main_of, settings};
+use milena::{
+    Consumer, ConsumerEvent, Delivery, Kafka, OffsetSpec, Producer, Properties, Rebalance, Record, TopicPartition,
+};
+use milena_peers::{
+    Arguments, Failure, Report, Tally, Values,
+    group::{self, Owners},
+    in_task, latencies, main_of, settings,
+};
+use tokio::{sync::oneshot, task::JoinHandle};
 
 fn main() -> ExitCode {
     main_of(|arguments| in_task(run(arguments)))
@@ -21,6 +28,10 @@ async fn run(arguments: Arguments) -> Result<Report, Failure> {
         "produce" => produce(&arguments).await,
         "consume" => consume(&arguments).await,
         "latency" => latency(&arguments).await,
+        "group-restart" => {
+            let members = Members::of(&arguments).await?;
+            group::restart(&arguments, members.owners.clone(), members).await
+        }
         other => Err(format!("unknown command {other}").into()),
     }
 }
@@ -142,4 +153,70 @@ async fn latency(arguments: &Arguments) -> Result<Report, Failure> {
     }
     producer.close().await;
     Ok(latencies(each))
+}
+
+/// Makes members of one group.
+#[derive(Clone)]
+struct Members {
+    kafka: Kafka,
+    group: String,
+    topic: String,
+    assignor: String,
+    owners: Owners,
+}
+
+impl Members {
+    async fn of(arguments: &Arguments) -> Result<Members, Failure> {
+        let assignor = arguments.text("assignor")?.to_owned();
+        let (topic, group) = (arguments.text("topic")?.to_owned(), arguments.text("group")?.to_owned());
+        Ok(Members { kafka: connect(arguments).await?, group, topic, assignor, owners: Owners::default() })
+    }
+}
+
+/// A member's task, and how it is told to end.
+struct Member(oneshot::Sender<()>, JoinHandle<Result<(), Failure>>);
+
+impl group::Client for Members {
+    type Member = Member;
+
+    async fn start(&self, number: usize) -> Result<Member, Failure> {
+        let consumer = self.kafka.consumer(&*self.group).subscribe([&*self.topic]);
+        let consumer = group::SETTINGS.iter().fold(consumer, |consumer, (name, value)| consumer.set(*name, *value));
+        let consumer = consumer.set("partition.assignment.strategy", &*self.assignor).build().await?;
+        let (stop, stopped) = oneshot::channel();
+        Ok(Member(stop, tokio::spawn(read(consumer, number, self.owners.clone(), stopped))))
+    }
+
+    async fn stop(Member(stop, task): Member) -> Result<(), Failure> {
+        drop(stop);
+        task.await?
+    }
+}
+
+async fn read(
+    mut consumer: Consumer,
+    number: usize,
+    owners: Owners,
+    mut stopped: oneshot::Receiver<()>,
+) -> Result<(), Failure> {
+    let indices = |partitions: Vec<TopicPartition>| partitions.into_iter().map(|at| at.partition);
+    loop {
+        let event = tokio::select! {
+            event = consumer.next_event() => event?,
+            _ = &mut stopped => break,
+        };
+        match event {
+            Some(ConsumerEvent::Rebalance(Rebalance::Assigned(partitions))) => {
+                owners.begin(number, indices(partitions))
+            }
+            Some(ConsumerEvent::Rebalance(Rebalance::Revoked(partitions) | Rebalance::Lost(partitions))) => {
+                owners.end(number, indices(partitions));
+            }
+            Some(_) => {}
+            None => return Err("the consumer ended".into()),
+        }
+    }
+    owners.gone(number);
+    consumer.close().await;
+    Ok(())
 }
