@@ -110,3 +110,21 @@ where
         Ok(frame)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kafka_wire::MetadataRequest;
+
+    use super::*;
+
+    /// librdkafka 2.16 asks for all topics with three bytes more than the message has.
+    #[test]
+    fn bytes_behind_the_body_are_left() {
+        let frame = *b"\x00\x03\x00\x0d\x00\x00\x00\x03\x00\x07rdkafka\x00\x00\x00\x00\x00\x01\x00\x00";
+        let request = Request::read(Bytes::copy_from_slice(&frame)).unwrap();
+        assert_eq!((request.api_key, request.version, request.client_id.as_deref()), (3, 13, Some("rdkafka")));
+        assert_eq!(request.body::<MetadataRequest>().unwrap().topics, None);
+        let short = Request::read(Bytes::copy_from_slice(&frame[..frame.len() - 5])).unwrap();
+        assert!(short.body::<MetadataRequest>().is_err());
+    }
+}

@@ -171,10 +171,18 @@ async def times(admin):
 async def configs(admin):
     topic = name("configs")
     await create(admin, topic, 1, **{"retention.ms": "12345"})
-    [answer] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
-    [[code, _message, _kind, _name, entries]] = answer.resources
-    found = {entry[0]: entry[1] for entry in entries}
-    equal((code, found["retention.ms"], found["max.message.bytes"]), (0, "12345", "1048588"), "the settings")
+    found = {}
+
+    async def described():
+        [answer] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+        [[code, _message, _kind, _name, entries]] = answer.resources
+        # Each broker learns of it by itself.
+        assert code in (0, UNKNOWN_TOPIC_OR_PARTITION), code
+        found.update((entry[0], entry[1]) for entry in entries)
+        return code == 0
+
+    await eventually(described, "its settings")
+    equal((found["retention.ms"], found["max.message.bytes"]), ("12345", "1048588"), "the settings")
 
 
 async def partitions(admin):

@@ -9,7 +9,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, ResourceType
 
-from checks import CODECS, PATIENCE_S, Checks, equal, eventually
+from checks import CODECS, PATIENCE_S, SASL, Checks, equal, eventually
 
 SERVERS, PREFIX = sys.argv[1:3]
 ADMIN = AdminClient({"bootstrap.servers": SERVERS})
@@ -158,7 +158,15 @@ def configs():
     topic = name("configs")
     ADMIN.create_topics([NewTopic(topic, 1, 1, config={"retention.ms": "12345"})])[topic].result(PATIENCE_S)
     resource = ConfigResource(ResourceType.TOPIC, topic)
-    entries = ADMIN.describe_configs([resource])[resource].result(PATIENCE_S)
+
+    def described():
+        try:
+            return ADMIN.describe_configs([resource])[resource].result(PATIENCE_S)
+        except KafkaException as error:
+            # Each broker learns of it by itself.
+            equal(error.args[0].code(), KafkaError.UNKNOWN_TOPIC_OR_PART, "the error")
+
+    entries = eventually(described, "it is described")
     equal(entries["retention.ms"].value, "12345", "retention.ms")
     equal(entries["max.message.bytes"].value, "1048588", "max.message.bytes")
 
@@ -199,6 +207,16 @@ def unknown_topic():
         raise AssertionError("a topic that is not there was deleted")
 
 
+def sasl():
+    for mechanism in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"):
+        told = []
+        settings = {"bootstrap.servers": SASL, "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": mechanism, "sasl.username": "alice"}
+        admin = AdminClient({**settings, "sasl.password": "alice-secret"})
+        admin.create_topics([NewTopic(name(f"sasl-{mechanism}"), 1, 1)])[name(f"sasl-{mechanism}")].result(PATIENCE_S)
+        refused = Producer({**settings, "sasl.password": "wrong", "error_cb": told.append})
+        eventually(lambda: refused.poll(0.1) or KafkaError._AUTHENTICATION in [error.code() for error in told], "a wrong password is refused")
+
+
 checks = Checks()
 checks.run("codecs", codecs)
 checks.run("idempotent", idempotent)
@@ -210,4 +228,5 @@ checks.run("configs", configs)
 checks.run("partitions", partitions)
 checks.run("deletions", deletions)
 checks.run("unknown-topic", unknown_topic)
+checks.run("sasl", sasl)
 checks.end()
