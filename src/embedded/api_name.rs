@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn whatever_is_offered_has_its_name_here() {
         for offered in OFFERED {
-            assert!(Api::of_key(offered.key).is_some(), "API {}", offered.key);
+            assert_eq!(Api::of_key(offered.key).map(|api| api.to_string()).as_deref(), Some(offered.name));
         }
     }
 }

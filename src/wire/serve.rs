@@ -64,6 +64,8 @@ pub(crate) trait Served: Sized {
     type Answer;
     /// The protocol's number for the API.
     const KEY: i16;
+    /// The protocol's name for it.
+    const NAME: &'static str;
 
     /// Reads the body of a request in this version.
     fn read(version: i16, body: Bytes) -> Result<Self, String>;
@@ -78,6 +80,7 @@ where
 {
     type Answer = R::Response;
     const KEY: i16 = <R as KafkaRequest>::API_KEY.value();
+    const NAME: &'static str = api_name(<R as KafkaMessage>::NAME);
 
     fn read(version: i16, body: Bytes) -> Result<Self, String> {
         // Produce carries records: its bytes are bounded by the frame.
@@ -88,7 +91,7 @@ where
             // What stands behind it is left, as Kafka does: librdkafka sends three bytes too many where it asks for all topics.
             Ok::<_, kafka_wire_core::DecodeError>(request)
         };
-        read().map_err(|error| format!("{} {version}: {error}", api_name(<R as KafkaMessage>::NAME)))
+        read().map_err(|error| format!("{} {version}: {error}", <Self as Served>::NAME))
     }
 
     fn write(answer: &Self::Answer, version: i16, correlation_id: i32) -> Result<BytesMut, String> {
@@ -106,7 +109,7 @@ where
             header.encode(&mut encoder, header_version)?;
             answer.encode(&mut encoder, version)
         };
-        write().map_err(|error| format!("an answer to {}: {error}", api_name(<R as KafkaMessage>::NAME)))?;
+        write().map_err(|error| format!("an answer to {}: {error}", <Self as Served>::NAME))?;
         Ok(frame)
     }
 }

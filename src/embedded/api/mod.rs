@@ -126,6 +126,7 @@ impl Answer {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Offered {
     pub(crate) key: i16,
+    pub(crate) name: &'static str,
     pub(crate) versions: (i16, i16),
 }
 
@@ -135,7 +136,7 @@ macro_rules! apis {
         $(pub(super) mod $file;)*
 
         pub(crate) const OFFERED: &[Offered] = &[
-            $(Offered { key: <$request as Served>::KEY, versions: ($low, $high) },)*
+            $(Offered { key: <$request as Served>::KEY, name: <$request as Served>::NAME, versions: ($low, $high) },)*
         ];
 
         /// Serves a request. `Err` if it cannot be read: the connection is closed, as Kafka does.
