@@ -1,4 +1,4 @@
-use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use parking_lot::Mutex;
@@ -30,7 +30,7 @@ pub(crate) struct Cluster {
     pool: Pool,
     picture: watch::Sender<Arc<Snapshot>>,
     /// Topics that refreshes ask for. Grows only: a client that has used a topic uses it again.
-    interest: Mutex<HashMap<Arc<str>, ()>>,
+    interest: Mutex<BTreeSet<Arc<str>>>,
     refresh: tokio::sync::Mutex<RefreshState>,
     /// Counts refreshes that have begun; written under `refresh`.
     begun: std::sync::atomic::AtomicU64,
@@ -75,7 +75,7 @@ impl Cluster {
 
     /// Includes a topic in every refresh from now on. `true` if it was not included before.
     pub(crate) fn include(&self, topic: &Arc<str>) -> bool {
-        self.interest.lock().insert(Arc::clone(topic), ()).is_none()
+        self.interest.lock().insert(Arc::clone(topic))
     }
 
     /// Whether the picture is older than the configuration lets it get.
@@ -96,7 +96,7 @@ impl Cluster {
             sleep_until(last + self.config.retry_backoff).await;
         }
         let number = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
-        let names: Vec<Arc<str>> = self.interest.lock().keys().cloned().collect();
+        let names: Vec<Arc<str>> = self.interest.lock().iter().cloned().collect();
         let answer = self.ask_anyone(Some(&names)).await;
         state.last = Some(Instant::now());
         let answer = match answer {
@@ -295,6 +295,7 @@ impl Cluster {
                 running.next().await
             } else {
                 tokio::select! {
+                    biased;
                     ended = running.next() => ended,
                     () = sleep(ASK_NEXT_AFTER) => None,
                 }

@@ -1,5 +1,5 @@
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -39,14 +39,14 @@ pub(super) struct Shared {
 /// The partitions, and what was fetched of them.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    pub(super) slots: HashMap<TopicPartition, Slot>,
+    pub(super) slots: BTreeMap<TopicPartition, Slot>,
     /// Topics whose partitions are all assigned, also those to come.
     whole_topics: HashMap<Arc<str>, Whole>,
     /// Topics that no broker knows any more, and since when.
     missing: HashMap<Arc<str>, Instant>,
     /// Whether a partition waits for a leader: the metadata have to be asked for again.
     pub(super) leaderless: bool,
-    pub(super) mailboxes: HashMap<i32, Arc<Mailbox>>,
+    pub(super) mailboxes: BTreeMap<i32, Arc<Mailbox>>,
     ready: VecDeque<Item>,
     incarnations: u32,
     to_end: bool,

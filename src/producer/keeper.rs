@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::BTreeSet,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -18,14 +18,14 @@ const TICK: Duration = Duration::from_millis(100);
 /// producer closes.
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut senders = JoinSet::new();
-    let mut started: HashMap<i32, ()> = HashMap::new();
+    let mut started: BTreeSet<i32> = BTreeSet::new();
     let mut picture = shared.cluster.watch();
     let mut refreshing = None;
     // A point in time, not a pause: what else happens, however often, must not put it off.
     let mut expire_next = Instant::now();
     while !shared.closed.load(Ordering::Acquire) {
         for (broker, list) in shared.lists.lock().iter() {
-            if started.insert(*broker, ()).is_none() {
+            if started.insert(*broker) {
                 senders.spawn(sender::run(Arc::clone(&shared), *broker, Arc::clone(list)));
             }
         }
@@ -44,6 +44,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
         };
         tokio::select! {
+            biased;
             done = refresh => {
                 refreshing = None;
                 if done.is_err() {

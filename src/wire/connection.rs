@@ -112,7 +112,7 @@ impl Connection {
 
     async fn request<R: Api>(&self, request: R, limit: Duration) -> Result<R::Answer, WireError> {
         self.version::<R>()?;
-        match timeout(limit, self.messenger.request(Call::new(request, &self.attachments))).await {
+        match timeout(limit, self.in_turn(self.messenger.request(Call::new(request, &self.attachments)))).await {
             Ok(Ok(answer)) => Ok(answer.body),
             Ok(Err(error)) => Err(self.failed::<R>(error)),
             Err(_) => {
@@ -121,6 +121,18 @@ impl Connection {
                 Err(WireError::Timeout { api: R::NAME, address: self.address.clone(), after: limit })
             }
         }
+    }
+
+    /// When the connection ends the `Messenger` wakes those who wait in the order of a hash map. So they are woken just before, in
+    /// the order of their requests: what follows happens alike each time (`tests/simulation.rs`).
+    async fn in_turn<T>(&self, request: impl Future<Output = T>) -> T {
+        tokio::pin!(request);
+        tokio::select! {
+            biased;
+            done = &mut request => return done,
+            () = self.ending.ended() => {}
+        }
+        request.await
     }
 
     fn failed<R: Api>(&self, error: RequestError) -> WireError {

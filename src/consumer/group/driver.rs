@@ -526,6 +526,7 @@ impl Driver {
             }
         };
         tokio::select! {
+            biased;
             done = some(&mut self.conversation) => {
                 self.conversation = None;
                 self.conversed(done);
