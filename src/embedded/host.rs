@@ -22,8 +22,8 @@ use crate::wire::serve::Request;
 #[derive(Debug)]
 pub(crate) struct Host {
     inner: Mutex<Inner>,
-    /// The time to look again has come nearer.
-    sooner: Notify,
+    /// The time to look again has come nearer, or the host is gone.
+    sooner: Arc<Notify>,
     /// For each broker whether it runs: its listener and its connections end when it does not.
     lives: BTreeMap<i32, watch::Sender<bool>>,
 }
@@ -72,7 +72,7 @@ impl Host {
         let state = State::new(settings, Instant::now());
         let lives = state.brokers.keys().map(|id| (*id, watch::Sender::new(true))).collect();
         let inner = Inner { state, waiters: HashMap::new(), wake: None };
-        Arc::new(Host { inner: Mutex::new(inner), sooner: Notify::new(), lives })
+        Arc::new(Host { inner: Mutex::new(inner), sooner: Arc::default(), lives })
     }
 
     /// Whether a broker runs, and when that changes.
@@ -129,12 +129,19 @@ impl Host {
     }
 }
 
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.sooner.notify_one();
+    }
+}
+
 /// Lets the state do what falls due by the clock, until the host is gone.
 pub(crate) async fn keep_time(host: std::sync::Weak<Host>) {
     loop {
+        // It must not live on because of this task.
         let Some(strong) = host.upgrade() else { return };
-        let wake = strong.inner.lock().wake;
-        let sooner = strong.sooner.notified();
+        let (wake, sooner) = (strong.inner.lock().wake, Arc::clone(&strong.sooner));
+        drop(strong);
         let waking = async {
             match wake {
                 Some(at) => sleep_until(at).await,
@@ -143,8 +150,8 @@ pub(crate) async fn keep_time(host: std::sync::Weak<Host>) {
         };
         tokio::select! {
             biased;
-            () = sooner => {}
-            () = waking => strong.with(|_| ()),
+            () = sooner.notified() => {}
+            () = waking => drop(host.upgrade().map(|host| host.with(|_| ()))),
         }
     }
 }
