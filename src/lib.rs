@@ -29,7 +29,9 @@ mod fetch;
 #[cfg(feature = "embedded")]
 mod embedded;
 #[cfg(feature = "embedded")]
-pub use embedded::{Embedded, EmbeddedBuilder, EmbeddedError};
+pub use embedded::{
+    Api, Embedded, EmbeddedBuilder, EmbeddedError, Fault, FaultBuilder, InjectedFault, ReceivedRequest,
+};
 
 mod cluster;
 pub use cluster::ClusterError;

@@ -4,11 +4,12 @@ use bytes::{Bytes, BytesMut};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::watch,
-    time::Instant,
+    time::{Instant, sleep},
 };
 
 use super::{
     api::{self, Caller},
+    fault::Fault,
     host::{Host, Response},
     state::Door,
 };
@@ -73,7 +74,7 @@ impl Client {
     async fn serve(&self, mut socket: Box<dyn Socket>) -> io::Result<()> {
         while let Some(frame) = read_frame(&mut socket).await? {
             let request = Request::read(frame).map_err(malformed)?;
-            let Some(answer) = self.answer(&request).await? else { continue };
+            let Some(answer) = self.answer(&request, &mut socket).await? else { continue };
             socket.write_all(&answer).await?;
             socket.flush().await?;
         }
@@ -81,14 +82,15 @@ impl Client {
     }
 
     /// The frame that goes back; `None` if the client wants none.
-    async fn answer(&self, request: &Request) -> io::Result<Option<BytesMut>> {
-        let caller = Caller {
+    async fn answer(&self, request: &Request, socket: &mut Box<dyn Socket>) -> io::Result<Option<BytesMut>> {
+        let mut caller = Caller {
             now: Instant::now(),
             broker: self.broker,
             door: self.door,
             version: request.version,
             client_id: request.client_id.as_deref().unwrap_or_default().to_owned(),
             host: self.peer.clone(),
+            faults: Vec::new(),
         };
         let offered = self.host.with(|state| api::offered(state, request.api_key));
         match offered {
@@ -102,7 +104,45 @@ impl Client {
                 return Err(malformed(format!("API {key} is not served in version {version}")));
             }
         }
-        match self.host.serve(&caller, request).map_err(malformed)? {
+        let fate = self.host.with(|state| state.receive(&caller, request));
+        caller.faults = fate.parts;
+        match fate.whole {
+            None | Some(Fault::CorruptRecords) => self.apply(&caller, request).await,
+            Some(Fault::Error(code)) => {
+                let refused = api::refuse(request, code).map_err(malformed)?;
+                // As Kafka: who wants no answer is told by the end of the connection.
+                if request.wants_answer() { Ok(Some(refused)) } else { Err(injected()) }
+            }
+            Some(Fault::Delay(time)) => {
+                sleep(time).await;
+                caller.now = Instant::now();
+                self.apply(&caller, request).await
+            }
+            Some(Fault::Disconnect) => Err(injected()),
+            Some(Fault::LoseAnswer) => {
+                self.apply(&caller, request).await?;
+                Err(injected())
+            }
+            Some(Fault::AnswerLate(time)) => {
+                let answer = self.apply(&caller, request).await?;
+                sleep(time).await;
+                Ok(answer)
+            }
+            Some(Fault::Silence) => {
+                drain(socket).await?;
+                Err(injected())
+            }
+            Some(Fault::Corrupt) => {
+                let mut answer = self.apply(&caller, request).await?;
+                // All but the length and the correlation id: no length and no count within it can be.
+                answer.iter_mut().flat_map(|frame| frame.iter_mut().skip(8)).for_each(|byte| *byte = 0xff);
+                Ok(answer)
+            }
+        }
+    }
+
+    async fn apply(&self, caller: &Caller, request: &Request) -> io::Result<Option<BytesMut>> {
+        match self.host.serve(caller, request).map_err(malformed)? {
             Response::Send(frame) => Ok(Some(frame)),
             Response::Nothing => Ok(None),
             Response::Await(pending) => match pending.answer().await {
@@ -111,6 +151,17 @@ impl Client {
             },
         }
     }
+}
+
+/// Reads until the client closes the connection, for nothing.
+async fn drain(socket: &mut Box<dyn Socket>) -> io::Result<()> {
+    let mut rest = [0; 1024];
+    while socket.read(&mut rest).await? > 0 {}
+    Ok(())
+}
+
+fn injected() -> io::Error {
+    io::Error::other("a test wants the connection to end here")
 }
 
 fn malformed(why: String) -> io::Error {

@@ -65,6 +65,11 @@ impl Sessions {
         self.made
     }
 
+    /// What a session fetches; nothing if there is no such session.
+    pub(crate) fn partitions(&self, id: i32) -> impl Iterator<Item = &Wanted> {
+        self.sessions.get(&id).into_iter().flat_map(|session| &session.partitions)
+    }
+
     pub(crate) fn close(&mut self, id: i32) {
         self.sessions.remove(&id);
     }

@@ -17,7 +17,7 @@ use crate::wire::{Address, Dial};
 /// those that [`kafka`](Embedded::kafka) gives.
 #[derive(Debug, Clone)]
 pub struct Embedded {
-    host: Arc<Host>,
+    pub(super) host: Arc<Host>,
 }
 
 /// An embedded cluster to be configured and started.

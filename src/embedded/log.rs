@@ -51,6 +51,11 @@ impl Log {
         self.batches.push_back(batch);
     }
 
+    /// What it holds.
+    pub(crate) fn batches(&self) -> impl Iterator<Item = &Batch> {
+        self.batches.iter()
+    }
+
     /// At least one batch, and as many bytes from `offset` on as `max` allows, the last batch cut off where it ends, as a
     /// broker reads its files. Empty at the end. With `whole_first` the first batch is whole whatever `max` is.
     pub(crate) fn read(&self, offset: i64, max: usize, whole_first: bool) -> Bytes {

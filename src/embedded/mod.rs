@@ -9,24 +9,33 @@
 //! - `config`, `names`: settings of topics; what things may be called
 //! - `fetch_session`, `waiting`: what clients fetch again and again; requests that are answered later
 //! - `api/`: one file an API
+//! - `fault`, `received`, `control`: what a test wants to happen to requests; what was asked; what else it may do to a cluster
+//! - `api_name`: the APIs by their names
 //! - `host`: the state and what waits for it, connections and the clock
 //! - `connection`, `listen`: requests and answers on a stream; where streams come from
 //! - `clock`: the time of day
 
 mod api;
+mod api_name;
 mod clock;
 mod config;
 mod connection;
+mod control;
+mod fault;
 mod fetch_session;
 mod handle;
 mod host;
 mod listen;
 mod log;
 mod names;
+mod received;
 mod sequences;
 mod settings;
 mod state;
 mod topic;
 mod waiting;
 
+pub use api_name::Api;
+pub use fault::{Fault, FaultBuilder, InjectedFault};
 pub use handle::{Embedded, EmbeddedBuilder, EmbeddedError};
+pub use received::ReceivedRequest;

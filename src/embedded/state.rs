@@ -6,13 +6,19 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
+    api::Caller,
     clock::Clock,
+    fault::{Fate, Faults},
     fetch_session::Sessions,
+    received,
     settings::Settings,
     topic::{Partition, Topics},
     waiting::Waiting,
 };
-use crate::{model::TopicId, wire::Address};
+use crate::{
+    model::TopicId,
+    wire::{Address, serve::Request},
+};
 
 /// Everything that the brokers of one cluster know: logs, groups, producer ids.
 ///
@@ -25,6 +31,10 @@ pub(crate) struct State {
     pub(crate) topics: Topics,
     pub(crate) sessions: Sessions,
     pub(crate) waiting: Waiting,
+    /// What is to happen to requests.
+    pub(crate) faults: Faults,
+    /// What was asked.
+    pub(crate) received: received::Log,
     /// Bytes of all logs.
     pub(crate) bytes: usize,
     next_producer_id: i64,
@@ -67,6 +77,8 @@ impl State {
             topics: Topics::default(),
             sessions: Sessions::default(),
             waiting: Waiting::default(),
+            faults: Faults::default(),
+            received: received::Log::default(),
             bytes: 0,
             next_producer_id: 0,
             is_news: false,
@@ -126,6 +138,20 @@ impl State {
         let ids: Vec<i32> = self.brokers.keys().copied().collect();
         let at = |n: u32| ids[(partition as usize + n as usize) % ids.len()];
         (0..u32::from(replication)).map(at).collect()
+    }
+
+    /// A request comes: it is noted, and meets what a test wants to happen to it.
+    pub(crate) fn receive(&mut self, caller: &Caller, request: &Request) -> Fate {
+        let Some(received) = received::read(self, caller, request) else { return Fate::default() };
+        let fate = match self.faults.is_empty() {
+            true => Fate::default(),
+            false => {
+                let session = received::of_session(self, request);
+                self.faults.befall(&received, &session)
+            }
+        };
+        self.received.push(received);
+        fate
     }
 
     pub(crate) fn new_producer_id(&mut self) -> i64 {

@@ -60,6 +60,13 @@ impl Partition {
         }
     }
 
+    /// Records at `offset` and behind it are lost, and what was known of their producers.
+    pub(crate) fn truncate(&mut self, offset: i64) {
+        self.log.truncate(offset);
+        self.sequences = Sequences::default();
+        self.log.batches().for_each(|batch| self.sequences.written(batch, batch.base_offset()));
+    }
+
     /// Whether `broker` may answer for it, asked by a client that knows it under `epoch` (−1 for unknown; KIP-320).
     pub(crate) fn check_leader(&self, broker: i32, epoch: i32) -> Result<(), ErrorCode> {
         match epoch {

@@ -45,6 +45,12 @@ impl Request {
         Ok(Request { api_key: key, version, correlation_id: header.correlation_id, client_id, body })
     }
 
+    /// Whether the client reads an answer: not of a Produce with `acks=0`.
+    pub(crate) fn wants_answer(&self) -> bool {
+        self.api_key != <kafka_wire::ProduceRequest as Served>::KEY
+            || self.body::<kafka_wire::ProduceRequest>().is_ok_and(|it| it.acks != 0)
+    }
+
     /// Reads the body, all of it.
     pub(crate) fn body<R: Served>(&self) -> Result<R, String> {
         R::read(self.version, self.body.clone())

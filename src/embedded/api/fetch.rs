@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use super::{Caller, Outcome};
 use crate::{
+    batch::RecordSet,
     embedded::{
         fetch_session::{FINAL_EPOCH, INITIAL_EPOCH, TopicKey, Wanted},
         state::State,
@@ -149,30 +150,32 @@ fn is_ready(state: &State, caller: &Caller, fetch: &Fetch) -> bool {
 
 /// A partition that may be read at the offset asked for.
 struct Looked<'a> {
+    name: &'a str,
     partition: &'a crate::embedded::topic::Partition,
     /// The client's last epoch ended earlier than it thinks: where (KIP-320).
     diverging: Option<(i32, i64)>,
 }
 
-fn looked_up<'a>(state: &'a State, caller: &Caller, wanted: &Wanted) -> Result<Looked<'a>, ErrorCode> {
+fn looked_up<'a>(state: &'a State, caller: &Caller, wanted: &'a Wanted) -> Result<Looked<'a>, ErrorCode> {
     let name = match &wanted.topic {
         TopicKey::Name(name) => name,
         TopicKey::Id(id) => state.topics.name_of(*id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?,
     };
     let partition = state.topics.partition(name, wanted.partition);
     let partition = partition.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+    caller.check(name, wanted.partition)?;
     partition.check_leader(caller.broker, wanted.leader_epoch)?;
     let log = &partition.log;
     if wanted.last_epoch >= 0 {
         let found = log.end_of_epoch(wanted.last_epoch).unwrap_or((-1, -1));
         if found.0 < wanted.last_epoch || found.1 < wanted.offset {
-            return Ok(Looked { partition, diverging: Some(found) });
+            return Ok(Looked { name, partition, diverging: Some(found) });
         }
     }
     if wanted.offset < log.start() || wanted.offset > log.end() {
         return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
     }
-    Ok(Looked { partition, diverging: None })
+    Ok(Looked { name, partition, diverging: None })
 }
 
 /// The answer as of now.
@@ -189,6 +192,10 @@ fn finished(state: &mut State, caller: &Caller, fetch: &Fetch) -> FetchResponse 
                 let records = match looked.diverging {
                     None => log.read(wanted.offset, max, is_first),
                     Some(_) => Bytes::new(),
+                };
+                let records = match caller.breaks_records(looked.name, wanted.partition) {
+                    true => broken(records),
+                    false => records,
                 };
                 left = left.saturating_sub(records.len());
                 is_first &= records.is_empty();
@@ -227,6 +234,15 @@ fn finished(state: &mut State, caller: &Caller, fetch: &Fetch) -> FetchResponse 
         answer.node_endpoints = endpoints(state, caller);
     }
     answer
+}
+
+/// With a wrong bit at the end of the first batch, which is in its last record.
+fn broken(records: Bytes) -> Bytes {
+    let Some(Ok(batch)) = RecordSet::new(records.clone()).next() else { return records };
+    let at = batch.size_in_bytes() - 1;
+    let mut records = records.to_vec();
+    records[at] ^= 1;
+    records.into()
 }
 
 fn found(

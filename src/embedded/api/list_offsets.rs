@@ -54,6 +54,7 @@ const NOTHING: Found = (-1, -1, -1);
 fn looked_up(state: &State, caller: &Caller, topic: &str, asked: &ListOffsetsPartition) -> Result<Found, ErrorCode> {
     let partition = state.topics.partition(topic, asked.partition_index);
     let partition = partition.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+    caller.check(topic, asked.partition_index)?;
     partition.check_leader(caller.broker, asked.current_leader_epoch)?;
     let log = &partition.log;
     Ok(match asked.timestamp {

@@ -9,6 +9,7 @@ use bytes::BytesMut;
 use tokio::time::Instant;
 
 use super::{
+    fault::{Fault, PartialFault},
     state::{Door, State},
     waiting::Ticket,
 };
@@ -33,6 +34,24 @@ pub(crate) struct Caller {
     pub(crate) client_id: String,
     /// Where the client stands, as `/127.0.0.1`.
     pub(crate) host: String,
+    /// What a test wants to happen to parts of the request.
+    pub(crate) faults: Vec<PartialFault>,
+}
+
+impl Caller {
+    /// Whether it may have what it asks of this partition, or a test wants otherwise.
+    pub(crate) fn check(&self, topic: &str, partition: i32) -> Result<(), ErrorCode> {
+        let fault = self.faults.iter().find_map(|part| match part.fault {
+            Fault::Error(code) if part.is_of(topic, partition) => Some(code),
+            _ => None,
+        });
+        fault.map_or(Ok(()), Err)
+    }
+
+    /// Whether records of this partition are to be broken.
+    pub(crate) fn breaks_records(&self, topic: &str, partition: i32) -> bool {
+        self.faults.iter().any(|part| part.fault == Fault::CorruptRecords && part.is_of(topic, partition))
+    }
 }
 
 /// What becomes of a request.

@@ -135,6 +135,7 @@ fn checked(
     data: PartitionProduceData,
     now: i64,
 ) -> Result<(Batch, Arrival), Refused> {
+    caller.check(&topic.name, data.index)?;
     partition.check_leader(caller.broker, -1)?;
     if acks == ACKS_ALL && (partition.in_sync.len() as i64) < topic.number("min.insync.replicas") {
         return Err(ErrorCode::NOT_ENOUGH_REPLICAS.into());

@@ -1,0 +1,155 @@
+//! What was asked: a log for tests to assert on, and what faults go by.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use super::{api::Caller, api_name::Api, fetch_session::TopicKey, state::State};
+use crate::{
+    model::TopicPartition,
+    wire::{
+        messages::{
+            FetchRequest, ListOffsetsRequest, OffsetCommitRequest, OffsetForLeaderEpochRequest, ProduceRequest,
+        },
+        serve::Request,
+    },
+};
+
+/// A request that an embedded broker has received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReceivedRequest {
+    /// What was asked for.
+    pub api: Api,
+    /// In which version.
+    pub version: i16,
+    /// The broker that was asked.
+    pub broker: i32,
+    /// What the client calls itself; empty if nothing.
+    pub client_id: Arc<str>,
+    /// The partitions that it names: of Produce, Fetch, ListOffsets, OffsetForLeaderEpoch and OffsetCommit. A fetch within a
+    /// session (KIP-227) names only those that have changed.
+    pub partitions: Vec<TopicPartition>,
+}
+
+/// So many requests and partitions of requests are kept; the oldest go.
+const KEPT: usize = 10_000;
+
+/// The newest requests, the oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    requests: VecDeque<ReceivedRequest>,
+    /// Requests and the partitions in them.
+    size: usize,
+}
+
+impl Log {
+    pub(crate) fn push(&mut self, request: ReceivedRequest) {
+        self.size += 1 + request.partitions.len();
+        self.requests.push_back(request);
+        while self.size > KEPT
+            && self.requests.len() > 1
+            && let Some(oldest) = self.requests.pop_front()
+        {
+            self.size -= 1 + oldest.partitions.len();
+        }
+    }
+
+    pub(crate) fn to_vec(&self) -> Vec<ReceivedRequest> {
+        self.requests.iter().cloned().collect()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Log::default();
+    }
+}
+
+/// What a request says of itself, before it is served. `None` for what is not served at all.
+pub(super) fn read(state: &State, caller: &Caller, request: &Request) -> Option<ReceivedRequest> {
+    let api = Api::of_key(request.api_key)?;
+    // One that cannot be read names nothing: serving it will say why.
+    let partitions = named(state, api, request).unwrap_or_default();
+    let client_id = request.client_id.clone().unwrap_or_default();
+    Some(ReceivedRequest { api, version: request.version, broker: caller.broker, client_id, partitions })
+}
+
+fn named(state: &State, api: Api, request: &Request) -> Result<Vec<TopicPartition>, String> {
+    let mut named = Vec::new();
+    match api {
+        Api::Produce => {
+            for topic in request.body::<ProduceRequest>()?.topic_data {
+                let partitions = topic.partition_data.iter().map(|data| data.index);
+                push(&mut named, name(state, topic.name.as_str(), topic.topic_id), partitions);
+            }
+        }
+        Api::Fetch => {
+            for topic in request.body::<FetchRequest>()?.topics {
+                let partitions = topic.partitions.iter().map(|partition| partition.partition);
+                push(&mut named, name(state, topic.topic.as_str(), topic.topic_id), partitions);
+            }
+        }
+        Api::ListOffsets => {
+            for topic in request.body::<ListOffsetsRequest>()?.topics {
+                let partitions = topic.partitions.iter().map(|partition| partition.partition_index);
+                push(&mut named, Some(topic.name.as_str().into()), partitions);
+            }
+        }
+        Api::OffsetForLeaderEpoch => {
+            for topic in request.body::<OffsetForLeaderEpochRequest>()?.topics {
+                let partitions = topic.partitions.iter().map(|partition| partition.partition);
+                push(&mut named, Some(topic.topic.as_str().into()), partitions);
+            }
+        }
+        Api::OffsetCommit => {
+            for topic in request.body::<OffsetCommitRequest>()?.topics {
+                let partitions = topic.partitions.iter().map(|partition| partition.partition_index);
+                push(&mut named, name(state, topic.name.as_str(), topic.topic_id), partitions);
+            }
+        }
+        _ => {}
+    }
+    Ok(named)
+}
+
+/// A topic goes by its name or, in newer versions, by its id.
+fn name(state: &State, name: &str, id: impl Into<crate::model::TopicId>) -> Option<Arc<str>> {
+    if name.is_empty() { state.topics.name_of(id.into()).cloned() } else { Some(Arc::from(name)) }
+}
+
+fn push(named: &mut Vec<TopicPartition>, topic: Option<Arc<str>>, partitions: impl Iterator<Item = i32>) {
+    if let Some(topic) = topic {
+        named.extend(partitions.map(|partition| TopicPartition::new(Arc::clone(&topic), partition)));
+    }
+}
+
+/// The partitions that the session of a fetch has already, whether it names them or not.
+pub(super) fn of_session(state: &State, request: &Request) -> Vec<TopicPartition> {
+    if request.api_key != Api::Fetch.key() {
+        return Vec::new();
+    }
+    let Ok(fetch) = request.body::<FetchRequest>() else { return Vec::new() };
+    let partitions = state.sessions.partitions(fetch.session_id).filter_map(|wanted| {
+        let topic = match &wanted.topic {
+            TopicKey::Name(name) => name,
+            TopicKey::Id(id) => state.topics.name_of(*id)?,
+        };
+        Some(TopicPartition::new(Arc::clone(topic), wanted.partition))
+    });
+    partitions.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_forgets_the_oldest() {
+        let mut log = Log::default();
+        for version in 0..20_000 {
+            let partitions = vec![TopicPartition::new("t", 0); 3];
+            log.push(ReceivedRequest { api: Api::Fetch, version, broker: 1, client_id: "".into(), partitions });
+        }
+        let kept = log.to_vec();
+        assert_eq!((kept.len(), kept.last().map(|request| request.version)), (KEPT / 4, Some(19_999)));
+        log.clear();
+        assert!(log.to_vec().is_empty());
+    }
+}
