@@ -96,6 +96,11 @@ impl Embedded {
         self.host.set_running(id, false);
     }
 
+    /// Whether a broker runs; none that is not there does.
+    pub fn is_running(&self, id: i32) -> bool {
+        self.host.with(|state| state.is_running(id))
+    }
+
     /// Starts a broker that was stopped.
     pub fn start_broker(&self, id: i32) {
         self.host.set_running(id, true);
