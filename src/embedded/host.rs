@@ -6,7 +6,7 @@ use std::{
 use bytes::BytesMut;
 use parking_lot::Mutex;
 use tokio::{
-    sync::{Notify, oneshot, watch},
+    sync::{Notify, oneshot},
     time::{Instant, sleep_until},
 };
 
@@ -16,7 +16,10 @@ use super::{
     state::State,
     waiting::Ticket,
 };
-use crate::wire::serve::Request;
+use crate::{
+    watched::{Watched, Watcher},
+    wire::serve::Request,
+};
 
 /// Keeps the state, and what waits for it: connections that wait for answers, and the clock.
 #[derive(Debug)]
@@ -25,7 +28,7 @@ pub(crate) struct Host {
     /// The time to look again has come nearer, or the host is gone.
     sooner: Arc<Notify>,
     /// For each broker whether it runs: its listener and its connections end when it does not.
-    lives: BTreeMap<i32, watch::Sender<bool>>,
+    lives: BTreeMap<i32, Watched<bool>>,
 }
 
 #[derive(Debug)]
@@ -70,14 +73,14 @@ impl Drop for Pending {
 impl Host {
     pub(crate) fn new(settings: Settings) -> Arc<Host> {
         let state = State::new(settings, Instant::now());
-        let lives = state.brokers.keys().map(|id| (*id, watch::Sender::new(true))).collect();
+        let lives = state.brokers.keys().map(|id| (*id, Watched::new(true))).collect();
         let inner = Inner { state, waiters: HashMap::new(), wake: None };
         Arc::new(Host { inner: Mutex::new(inner), sooner: Arc::default(), lives })
     }
 
     /// Whether a broker runs, and when that changes.
-    pub(crate) fn life(&self, broker: i32) -> Option<watch::Receiver<bool>> {
-        self.lives.get(&broker).map(watch::Sender::subscribe)
+    pub(crate) fn life(&self, broker: i32) -> Option<Watcher<bool>> {
+        self.lives.get(&broker).map(Watched::watch)
     }
 
     /// Serves a request. `Err` if it cannot be read.
@@ -109,7 +112,7 @@ impl Host {
     pub(crate) fn set_running(&self, broker: i32, is_running: bool) {
         self.with(|state| state.set_running(broker, is_running));
         if let Some(life) = self.lives.get(&broker) {
-            life.send_replace(is_running);
+            life.replace_with(|_| is_running);
         }
     }
 

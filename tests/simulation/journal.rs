@@ -14,7 +14,7 @@ pub struct Journal {
 
 #[derive(Debug, Default)]
 struct Pages {
-    lines: Vec<String>,
+    lines: Vec<(Instant, String)>,
     violations: Vec<String>,
 }
 
@@ -24,8 +24,7 @@ impl Journal {
     }
 
     pub fn write(&self, who: &str, what: impl Display) {
-        let line = format!("{} {who}: {what}", self.stamp(Instant::now()));
-        self.pages.lock().lines.push(line);
+        self.pages.lock().lines.push((Instant::now(), format!("{who}: {what}")));
     }
 
     pub fn violation(&self, what: impl Display) {
@@ -39,7 +38,7 @@ impl Journal {
         format!("{}.{:03}", micros / 1000, micros % 1000)
     }
 
-    pub fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<(Instant, String)> {
         self.pages.lock().lines.clone()
     }
 

@@ -63,15 +63,18 @@ pub fn run(seed: u64) -> Outcome {
     Outcome { violations, trace: trace(&journal, &requests) }
 }
 
+/// Both in the order of time.
 fn trace(journal: &Journal, requests: &[ReceivedRequest]) -> String {
-    let mut trace = journal.lines().join("\n");
-    for request in requests {
+    let asked = requests.iter().map(|request| {
         let ReceivedRequest { at, api, version, broker, client_id, partitions, .. } = request;
-        let at = journal.stamp(*at);
-        let _ = write!(trace, "\n{at} {client_id} -> {broker}: {api} {version}");
-        partitions.iter().for_each(|partition| drop(write!(trace, " {partition}")));
-    }
-    trace
+        let mut line = format!("{client_id} -> {broker}: {api} {version}");
+        partitions.iter().for_each(|partition| drop(write!(line, " {partition}")));
+        (*at, line)
+    });
+    let mut lines: Vec<(Instant, String)> = journal.lines().into_iter().chain(asked).collect();
+    lines.sort_by_key(|(at, _)| *at);
+    let lines = lines.into_iter().map(|(at, line)| format!("{} {line}\n", journal.stamp(at)));
+    lines.collect()
 }
 
 /// Longer than whatever may still be under way: a request that is delayed, a dropped member that leaves.

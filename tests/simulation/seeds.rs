@@ -36,6 +36,8 @@ const TOO_LONG: Duration = Duration::from_secs(120);
 
 /// Each seed on a thread of its own, as many at a time as there are processors.
 pub fn run_all(seeds: Range<u64>) -> Tally {
+    // Then all of it is shown.
+    let is_alone = seeds.end - seeds.start == 1;
     let (next, end) = (AtomicU64::new(seeds.start), seeds.end);
     let tally = Mutex::new(Tally::default());
     let most = std::thread::available_parallelism().map_or(1, usize::from);
@@ -55,8 +57,10 @@ pub fn run_all(seeds: Range<u64>) -> Tally {
                     let mut tally = tally.lock().unwrap();
                     // Whatever the order in which they end.
                     tally.digest = tally.digest.wrapping_add(digest(seed, &outcome));
+                    if !outcome.violations.is_empty() || is_alone {
+                        eprintln!("{}", report(seed, &outcome, is_alone));
+                    }
                     if !outcome.violations.is_empty() {
-                        eprintln!("{}", report(seed, &outcome));
                         tally.failed.push((seed, outcome.violations));
                     }
                 }
@@ -90,11 +94,11 @@ fn command(seed: u64) -> String {
     format!("MILENA_SEEDS={seed}..{} cargo test --features embedded --test simulation -- --nocapture", seed + 1)
 }
 
-fn report(seed: u64, outcome: &Outcome) -> String {
+fn report(seed: u64, outcome: &Outcome, in_full: bool) -> String {
     let mut report = format!("seed {seed}:\n");
     outcome.violations.iter().take(10).for_each(|violation| report += &format!("  {violation}\n"));
     report += &format!("replay it with {}\n", command(seed));
-    if chosen(0..0) == (seed..seed + 1) {
+    if in_full {
         report += &format!("{:#?}\n{}\n", Schedule::of(seed), outcome.trace);
     }
     report

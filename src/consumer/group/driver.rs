@@ -23,6 +23,7 @@ use crate::{
         shared::{Shared, Start},
     },
     model::TopicPartition,
+    watched::Watcher,
     wire::ErrorCode,
 };
 
@@ -80,7 +81,7 @@ struct Driver {
     auto_commit_at: Option<Instant>,
     /// The user's comings and goings, as seen last, and since when they are so.
     polls: (u64, Instant),
-    picture: tokio::sync::watch::Receiver<Arc<crate::cluster::Snapshot>>,
+    picture: Watcher<Arc<crate::cluster::Snapshot>>,
 }
 
 enum Conversation {
