@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::{
     api_name::Api,
     fault::{FaultBuilder, Whom},
@@ -86,8 +88,29 @@ impl Embedded {
     pub fn truncate(&self, topic: &str, partition: i32, offset: i64) {
         self.change(topic, partition, |partition| {
             partition.truncate(offset);
-            partition.leader_epoch += 1;
+            partition.next_epoch();
         });
+    }
+
+    /// `broker` coordinates the group from now on. The others answer NOT_COORDINATOR; its members find it and go on.
+    ///
+    /// # Panics
+    /// If the broker does not run.
+    #[track_caller]
+    pub fn move_coordinator(&self, group: &str, broker: i32) {
+        let has_moved = self.host.with(|state| state.move_coordinator(group, broker));
+        assert!(has_moved, "broker {broker} does not run");
+    }
+
+    /// The session of a member ends, as if it had not been heard of for too long. It is named by its member id, as
+    /// [`Consumer::membership`](crate::Consumer::membership) tells it.
+    ///
+    /// # Panics
+    /// If the group has no such member.
+    #[track_caller]
+    pub fn expire_member(&self, group: &str, member: &str) {
+        let had_it = self.host.with(|state| state.expire_member(Instant::now(), group, member));
+        assert!(had_it, "group {group} has no member {member}");
     }
 
     #[track_caller]

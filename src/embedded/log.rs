@@ -113,8 +113,19 @@ impl Log {
         found.filter(|found| found.offset >= self.start).collect()
     }
 
+    /// A leader takes over, under this epoch: what it will write stands behind what there is.
+    pub(crate) fn begin_epoch(&mut self, epoch: i32) {
+        // As Kafka: one that wrote nothing is forgotten.
+        self.epochs.retain(|(known, start)| *known < epoch && *start < self.end);
+        self.epochs.push((epoch, self.end));
+    }
+
     /// The largest epoch up to `epoch` that has written, and where the next one begins (KIP-320).
     pub(crate) fn end_of_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
+        // One that nobody has led under yet is not known.
+        if self.epochs.last().is_none_or(|(latest, _)| *latest < epoch) {
+            return None;
+        }
         let next = self.epochs.partition_point(|(known, _)| *known <= epoch);
         let (found, _) = self.epochs[..next].last()?;
         Some((*found, self.epochs.get(next).map_or(self.end, |(_, start)| *start)))
@@ -139,6 +150,24 @@ impl Log {
         let Some(first) = self.batches.front() else { return 0 };
         self.start = self.start.max(first.next_offset());
         self.drop_first()
+    }
+
+    /// Drops the oldest batches while what stays measures at least this much; how many bytes that were.
+    pub(crate) fn keep_newest(&mut self, bytes: usize) -> usize {
+        let mut dropped = 0;
+        while self.batches.front().is_some_and(|first| self.bytes - first.size_in_bytes() >= bytes) {
+            dropped += self.drop_oldest();
+        }
+        dropped
+    }
+
+    /// Drops the oldest batches while all records of the first are older than this; how many bytes that were.
+    pub(crate) fn keep_since(&mut self, timestamp: i64) -> usize {
+        let mut dropped = 0;
+        while self.batches.front().is_some_and(|first| first.max_timestamp() < timestamp) {
+            dropped += self.drop_oldest();
+        }
+        dropped
     }
 
     fn drop_first(&mut self) -> usize {

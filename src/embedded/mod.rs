@@ -6,8 +6,10 @@
 //! - `handle`: [`Embedded`], the public face; `settings`: what it is started with
 //! - `state`: [`State`](state::State), all that the brokers know; pure, takes `now`
 //! - `topic`, `log`, `sequences`: topics and partitions, their records, what idempotent producers wrote last
-//! - `config`, `names`: settings of topics; what things may be called
+//! - `config/`, `names`: settings of topics, brokers and groups; what things may be called
+//! - `placement`: where replicas go
 //! - `fetch_session`, `waiting`: what clients fetch again and again; requests that are answered later
+//! - `group/`: consumer groups
 //! - `api/`: one file an API
 //! - `fault`, `received`, `control`: what a test wants to happen to requests; what was asked; what else it may do to a cluster
 //! - `api_name`: the APIs by their names
@@ -23,11 +25,13 @@ mod connection;
 mod control;
 mod fault;
 mod fetch_session;
+mod group;
 mod handle;
 mod host;
 mod listen;
 mod log;
 mod names;
+mod placement;
 mod received;
 mod sequences;
 mod settings;

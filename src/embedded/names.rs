@@ -1,17 +1,23 @@
 //! What Kafka lets things be called.
 
-/// A topic's name: as Kafka's `Topic.validate` has it.
+/// A topic's name, as Kafka's `Topic.validate` has it, in its words.
 pub(crate) fn check_topic(name: &str) -> Result<(), String> {
     let is_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if name.is_empty() {
-        Err("a topic's name may not be empty".to_owned())
+    let why = if name.is_empty() {
+        "the empty string is not allowed".to_owned()
     } else if name == "." || name == ".." {
-        Err("a topic's name may not be . or ..".to_owned())
+        format!("'{name}' is not allowed")
     } else if name.len() > 249 {
-        Err(format!("a topic's name may have 249 characters, not {}", name.len()))
+        format!("the length of '{name}' is longer than the max allowed length 249")
     } else if !name.chars().all(is_legal) {
-        Err(format!("the topic's name {name:?} has characters other than ASCII letters and digits, '.', '_' and '-'"))
+        format!("'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'")
     } else {
-        Ok(())
-    }
+        return Ok(());
+    };
+    Err(format!("Topic name is invalid: {why}"))
+}
+
+/// What two topics may not share: the names of metrics have `_` for `.`.
+pub(crate) fn in_metrics(name: &str) -> String {
+    name.replace('.', "_")
 }

@@ -9,7 +9,8 @@ use crate::{
     model::TopicPartition,
     wire::{
         messages::{
-            FetchRequest, ListOffsetsRequest, OffsetCommitRequest, OffsetForLeaderEpochRequest, ProduceRequest,
+            DeleteRecordsRequest, FetchRequest, ListOffsetsRequest, OffsetCommitRequest, OffsetForLeaderEpochRequest,
+            ProduceRequest,
         },
         serve::Request,
     },
@@ -29,7 +30,7 @@ pub struct ReceivedRequest {
     pub broker: i32,
     /// What the client calls itself; empty if nothing.
     pub client_id: Arc<str>,
-    /// The partitions that it names: of Produce, Fetch, ListOffsets, OffsetForLeaderEpoch and OffsetCommit. A fetch within a
+    /// The partitions that it names: of Produce, Fetch, ListOffsets, OffsetForLeaderEpoch, OffsetCommit and DeleteRecords. A fetch within a
     /// session (KIP-227) names only those that have changed.
     pub partitions: Vec<TopicPartition>,
 }
@@ -107,6 +108,12 @@ fn named(state: &State, api: Api, request: &Request) -> Result<Vec<TopicPartitio
             for topic in request.body::<OffsetCommitRequest>()?.topics {
                 let partitions = topic.partitions.iter().map(|partition| partition.partition_index);
                 push(&mut named, name(state, topic.name.as_str(), topic.topic_id), partitions);
+            }
+        }
+        Api::DeleteRecords => {
+            for topic in request.body::<DeleteRecordsRequest>()?.topics {
+                let partitions = topic.partitions.iter().map(|partition| partition.partition_index);
+                push(&mut named, Some(topic.name.as_str().into()), partitions);
             }
         }
         _ => {}

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// What an embedded broker is started with.
 #[derive(Debug, Clone)]
@@ -17,6 +17,18 @@ pub(crate) struct Settings {
     pub(crate) max_versions: BTreeMap<i16, i16>,
     /// As `group.initial.rebalance.delay.ms`, milliseconds.
     pub(crate) initial_rebalance_delay_ms: u64,
+    /// As `group.min.session.timeout.ms` and `group.max.session.timeout.ms`, milliseconds.
+    pub(crate) session_timeouts_ms: (i32, i32),
+    /// As `offset.metadata.max.bytes`.
+    pub(crate) max_offset_metadata: usize,
+    /// Of the random numbers, such as those in member ids.
+    pub(crate) seed: u64,
+}
+
+impl Settings {
+    pub(crate) fn initial_rebalance_delay(&self) -> Duration {
+        Duration::from_millis(self.initial_rebalance_delay_ms)
+    }
 }
 
 impl Default for Settings {
@@ -32,6 +44,11 @@ impl Default for Settings {
             max_versions: BTreeMap::new(),
             // Kafka waits 3 s for more members before a group's first assignment; a test has better uses for its time.
             initial_rebalance_delay_ms: 0,
+            // This and the next are Kafka's.
+            session_timeouts_ms: (6_000, 1_800_000),
+            max_offset_metadata: 4096,
+            // Else a member of an earlier run could be taken for one of this.
+            seed: fastrand::u64(..),
         }
     }
 }

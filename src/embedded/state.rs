@@ -1,6 +1,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::time::Instant;
@@ -8,8 +9,10 @@ use tokio::time::Instant;
 use super::{
     api::Caller,
     clock::Clock,
+    config::Configs,
     fault::{Fate, Faults},
     fetch_session::Sessions,
+    group::{Coordinators, Groups},
     received,
     settings::Settings,
     topic::{Partition, Topics},
@@ -20,6 +23,9 @@ use crate::{
     wire::{Address, serve::Request},
 };
 
+/// As `log.retention.check.interval.ms`.
+const RETENTION_CHECK_INTERVAL: Duration = Duration::from_secs(300);
+
 /// Everything that the brokers of one cluster know: logs, groups, producer ids.
 ///
 /// Pure: requests and the time come in, answers go out, at once or by a ticket. It never waits and never reads a clock.
@@ -29,15 +35,21 @@ pub(crate) struct State {
     pub(crate) clock: Clock,
     pub(crate) brokers: BTreeMap<i32, BrokerState>,
     pub(crate) topics: Topics,
+    /// What has been changed of the brokers' and groups' settings.
+    pub(crate) configs: Configs,
     pub(crate) sessions: Sessions,
     pub(crate) waiting: Waiting,
     /// What is to happen to requests.
     pub(crate) faults: Faults,
     /// What was asked.
     pub(crate) received: received::Log,
+    pub(crate) groups: Groups,
+    pub(crate) coordinators: Coordinators,
+    pub(crate) random: fastrand::Rng,
     /// Bytes of all logs.
     pub(crate) bytes: usize,
     next_producer_id: i64,
+    next_retention_check: Instant,
     /// Fetches that wait are looked at again: something has been written, or leaders have moved.
     pub(crate) is_news: bool,
 }
@@ -75,12 +87,17 @@ impl State {
             clock: Clock::starting(now),
             brokers: (1..=settings.brokers).map(broker).collect(),
             topics: Topics::default(),
+            configs: Configs::default(),
             sessions: Sessions::default(),
             waiting: Waiting::default(),
             faults: Faults::default(),
             received: received::Log::default(),
+            groups: Groups::default(),
+            coordinators: Coordinators::new((1..=settings.brokers).map(i32::from).collect()),
+            random: fastrand::Rng::with_seed(settings.seed),
             bytes: 0,
             next_producer_id: 0,
+            next_retention_check: now + RETENTION_CHECK_INTERVAL,
             is_news: false,
             settings,
         };
@@ -127,10 +144,35 @@ impl State {
         replication: u16,
         settings: BTreeMap<String, String>,
     ) -> TopicId {
-        let replicas = (0..partitions).map(|index| self.replicas_of(index, replication)).collect::<Vec<_>>();
+        let replicas = (0..partitions).map(|index| self.replicas_of(index, replication)).collect();
+        self.create_topic_on(name, replicas, settings)
+    }
+
+    /// Makes a topic that is not there, of partitions with these replicas.
+    pub(crate) fn create_topic_on(
+        &mut self,
+        name: Arc<str>,
+        replicas: Vec<Vec<i32>>,
+        settings: BTreeMap<String, String>,
+    ) -> TopicId {
         let partitions = replicas.into_iter().map(|replicas| Partition::new(replicas, |id| self.is_running(id)));
         let partitions = partitions.collect();
         self.topics.insert(name, partitions, settings)
+    }
+
+    /// A topic goes, and its records with it, and what groups have committed of it.
+    pub(crate) fn delete_topic(&mut self, name: &str) {
+        if let Some(topic) = self.topics.remove(name) {
+            self.bytes -= topic.partitions.iter().map(|partition| partition.log.bytes()).sum::<usize>();
+            self.groups.forget_topic(name);
+            self.is_news = true;
+        }
+    }
+
+    /// After settings of brokers have changed.
+    pub(crate) fn brokers_reconfigured(&mut self) {
+        let brokers: Vec<i32> = self.brokers.keys().copied().collect();
+        self.topics.inherit(self.configs.inherited(&brokers));
     }
 
     /// Where the replicas of a topic's partition go: round and round the brokers.
@@ -168,6 +210,7 @@ impl State {
             topic.partitions.iter_mut().for_each(|partition| partition.elect(|id| running.contains(&id)));
         }
         self.sessions.forget_broker(broker);
+        self.elect_coordinators();
         self.is_news = true;
     }
 
@@ -186,13 +229,35 @@ impl State {
         }
     }
 
+    /// Drops the oldest batches of topics that hold more than they may, or for longer.
+    pub(crate) fn keep_within_topics_retention(&mut self) {
+        let mut dropped = 0;
+        for topic in self.topics.iter_mut() {
+            dropped += topic.keep_within_bytes();
+        }
+        self.bytes -= dropped;
+    }
+
+    /// As Kafka, from time to time: records whose time is over go. Done with whatever happens next, as nobody can tell.
+    fn drop_expired(&mut self, now: Instant) {
+        if now < self.next_retention_check {
+            return;
+        }
+        self.next_retention_check = now + RETENTION_CHECK_INTERVAL;
+        let millis = self.clock.millis(now);
+        let dropped: usize = self.topics.iter_mut().map(|topic| topic.keep_within_time(millis)).sum();
+        self.bytes -= dropped;
+    }
+
     /// Does what has fallen due by now, and answers fetches that have waited long enough or for what has come.
     pub(crate) fn settle(&mut self, now: Instant) {
+        self.groups.settle(now, &mut self.waiting);
+        self.drop_expired(now);
         super::api::fetch::settle(self, now);
     }
 
     /// When [`settle`](State::settle) has something to do by the clock.
     pub(crate) fn next_wake(&self) -> Option<Instant> {
-        self.waiting.next_deadline()
+        self.waiting.next_deadline().into_iter().chain(self.groups.next_wake()).min()
     }
 }

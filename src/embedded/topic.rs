@@ -14,6 +14,8 @@ pub(crate) struct Topic {
     pub(crate) partitions: Vec<Partition>,
     /// By Kafka's names.
     pub(crate) settings: BTreeMap<String, String>,
+    /// What the brokers have in the stead of those that it does not set.
+    pub(crate) inherited: Arc<BTreeMap<String, String>>,
 }
 
 /// One partition: its log, which all replicas share, and who leads it.
@@ -41,6 +43,7 @@ impl Partition {
         };
         partition.elect(is_running);
         partition.leader_epoch = 0;
+        partition.log.begin_epoch(0);
         partition
     }
 
@@ -56,8 +59,14 @@ impl Partition {
     pub(crate) fn lead_by(&mut self, broker: i32) {
         if self.leader != broker {
             self.leader = broker;
-            self.leader_epoch += 1;
+            self.next_epoch();
         }
+    }
+
+    /// The leader leads under the next epoch.
+    pub(crate) fn next_epoch(&mut self) {
+        self.leader_epoch += 1;
+        self.log.begin_epoch(self.leader_epoch);
     }
 
     /// Records at `offset` and behind it are lost, and what was known of their producers.
@@ -78,6 +87,27 @@ impl Partition {
     }
 }
 
+impl Topic {
+    /// Drops what is more than `retention.bytes` allows for each partition; how many bytes that were.
+    pub(crate) fn keep_within_bytes(&mut self) -> usize {
+        let limit = if self.is_deleted_from() { self.number("retention.bytes") } else { -1 };
+        match usize::try_from(limit) {
+            Ok(limit) => self.partitions.iter_mut().map(|partition| partition.log.keep_newest(limit)).sum(),
+            Err(_) => 0,
+        }
+    }
+
+    /// Drops what is older than `retention.ms` allows; how many bytes that were.
+    pub(crate) fn keep_within_time(&mut self, now: i64) -> usize {
+        let limit = if self.is_deleted_from() { self.number("retention.ms") } else { -1 };
+        if limit < 0 {
+            return 0;
+        }
+        let since = now.saturating_sub(limit);
+        self.partitions.iter_mut().map(|partition| partition.log.keep_since(since)).sum()
+    }
+}
+
 /// All topics, by name and by id.
 #[derive(Debug, Default)]
 pub(crate) struct Topics {
@@ -85,6 +115,8 @@ pub(crate) struct Topics {
     names: HashMap<TopicId, Arc<str>>,
     /// Topics made so far: each has another id.
     made: u64,
+    /// What topics have from the brokers.
+    inherited: Arc<BTreeMap<String, String>>,
 }
 
 impl Topics {
@@ -125,14 +157,21 @@ impl Topics {
     ) -> TopicId {
         self.made += 1;
         let id = nth_id(self.made);
-        self.restore(Topic { name, id, partitions, settings });
+        self.restore(Topic { name, id, partitions, settings, inherited: Arc::default() });
         id
     }
 
     /// A topic that has been before.
-    pub(crate) fn restore(&mut self, topic: Topic) {
+    pub(crate) fn restore(&mut self, mut topic: Topic) {
+        topic.inherited = Arc::clone(&self.inherited);
         self.names.insert(topic.id, Arc::clone(&topic.name));
         self.by_name.insert(Arc::clone(&topic.name), topic);
+    }
+
+    /// The brokers' settings have changed.
+    pub(crate) fn inherit(&mut self, values: BTreeMap<String, String>) {
+        self.inherited = Arc::new(values);
+        self.by_name.values_mut().for_each(|topic| topic.inherited = Arc::clone(&self.inherited));
     }
 
     pub(crate) fn remove(&mut self, name: &str) -> Option<Topic> {

@@ -27,6 +27,25 @@ pub(crate) use kafka_wire::{
     ApiVersionsRequest, ApiVersionsResponse, InitProducerIdResponse, ListOffsetsResponse, ProduceRequest,
     api_versions_response, list_offsets_response, produce_request,
 };
+/// For its admins.
+#[cfg(feature = "embedded")]
+pub(crate) use kafka_wire::{
+    CreatePartitionsResponse, CreateTopicsResponse, DeleteRecordsResponse, DeleteTopicsResponse,
+    DescribeClusterRequest, DescribeClusterResponse, DescribeConfigsResponse, DescribeTopicPartitionsRequest,
+    DescribeTopicPartitionsResponse, ElectLeadersRequest, ElectLeadersResponse, IncrementalAlterConfigsResponse,
+    ListConfigResourcesRequest, ListConfigResourcesResponse, OffsetForLeaderEpochResponse, create_partitions_response,
+    create_topics_response, delete_records_response, delete_topics_response, describe_cluster_response,
+    describe_configs_response, describe_topic_partitions_response, elect_leaders_request, elect_leaders_response,
+    incremental_alter_configs_response, list_config_resources_response, offset_for_leader_epoch_response,
+};
+/// For its groups.
+#[cfg(feature = "embedded")]
+pub(crate) use kafka_wire::{
+    DeleteGroupsResponse, DescribeGroupsResponse, FindCoordinatorResponse, HeartbeatResponse, JoinGroupResponse,
+    LeaveGroupResponse, ListGroupsResponse, OffsetCommitResponse, OffsetDeleteResponse, OffsetFetchResponse,
+    SyncGroupResponse, delete_groups_response, find_coordinator_response, join_group_response, leave_group_response,
+    list_groups_response, offset_commit_response, offset_delete_response, offset_fetch_response,
+};
 
 use crate::model::TopicId;
 

@@ -167,7 +167,7 @@ fn looked_up<'a>(state: &'a State, caller: &Caller, wanted: &'a Wanted) -> Resul
     partition.check_leader(caller.broker, wanted.leader_epoch)?;
     let log = &partition.log;
     if wanted.last_epoch >= 0 {
-        let found = log.end_of_epoch(wanted.last_epoch).unwrap_or((-1, -1));
+        let found = log.end_of_epoch(wanted.last_epoch).ok_or(ErrorCode::OFFSET_OUT_OF_RANGE)?;
         if found.0 < wanted.last_epoch || found.1 < wanted.offset {
             return Ok(Looked { name, partition, diverging: Some(found) });
         }

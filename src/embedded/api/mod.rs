@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     fault::{Fault, PartialFault},
+    group::{Joined, Synced},
     state::{Door, State},
     waiting::Ticket,
 };
@@ -82,6 +83,8 @@ pub(crate) enum Reply {
 #[derive(Debug)]
 pub(crate) enum Answer {
     Fetch(FetchResponse),
+    Join(Joined),
+    Sync(Synced),
 }
 
 impl From<FetchResponse> for Answer {
@@ -90,11 +93,31 @@ impl From<FetchResponse> for Answer {
     }
 }
 
+impl From<Joined> for Answer {
+    fn from(answer: Joined) -> Self {
+        Answer::Join(answer)
+    }
+}
+
+impl From<Synced> for Answer {
+    fn from(answer: Synced) -> Self {
+        Answer::Sync(answer)
+    }
+}
+
 impl Answer {
     /// As a frame.
     pub(crate) fn write(&self, request: &Request) -> Result<BytesMut, String> {
         match self {
             Answer::Fetch(answer) => FetchRequest::write(answer, request.version, request.correlation_id),
+            Answer::Join(joined) => {
+                let answer = join_group::response(joined, request.version);
+                JoinGroupRequest::write(&answer, request.version, request.correlation_id)
+            }
+            Answer::Sync(synced) => {
+                let answer = sync_group::response(synced, request.version);
+                SyncGroupRequest::write(&answer, request.version, request.correlation_id)
+            }
         }
     }
 }
@@ -147,6 +170,28 @@ apis! {
     metadata MetadataRequest 0..=13;
     api_versions ApiVersionsRequest 0..=4;
     init_producer_id InitProducerIdRequest 0..=5;
+    find_coordinator FindCoordinatorRequest 0..=6;
+    join_group JoinGroupRequest 0..=9;
+    sync_group SyncGroupRequest 0..=5;
+    heartbeat HeartbeatRequest 0..=4;
+    leave_group LeaveGroupRequest 0..=5;
+    offset_commit OffsetCommitRequest 2..=10;
+    offset_fetch OffsetFetchRequest 1..=10;
+    offset_delete OffsetDeleteRequest 0..=0;
+    list_groups ListGroupsRequest 0..=5;
+    describe_groups DescribeGroupsRequest 0..=6;
+    delete_groups DeleteGroupsRequest 0..=2;
+    create_topics CreateTopicsRequest 2..=7;
+    delete_topics DeleteTopicsRequest 1..=6;
+    create_partitions CreatePartitionsRequest 0..=3;
+    delete_records DeleteRecordsRequest 0..=2;
+    offset_for_leader_epoch OffsetForLeaderEpochRequest 2..=4;
+    describe_configs DescribeConfigsRequest 1..=4;
+    incremental_alter_configs IncrementalAlterConfigsRequest 0..=1;
+    list_config_resources ListConfigResourcesRequest 0..=1;
+    describe_cluster DescribeClusterRequest 0..=2;
+    describe_topic_partitions DescribeTopicPartitionsRequest 0..=0;
+    elect_leaders ElectLeadersRequest 0..=2;
 }
 
 fn reply<R: Served>(request: &Request, outcome: Outcome<R::Answer>) -> Result<Reply, String> {

@@ -103,6 +103,7 @@ fn append(
             return answer;
         }
     };
+    let limit = if topic.is_deleted_from() { usize::try_from(topic.number("retention.bytes")).ok() } else { None };
     let append_time = (topic.timestamp_type() == TimestampType::LogAppendTime).then_some(now);
     let partition = state.topics.partition_mut(name, index).expect("it was found above");
     let base_offset = match arrival {
@@ -114,6 +115,7 @@ fn append(
             partition.sequences.written(&appended, offset);
             state.bytes += appended.size_in_bytes();
             partition.log.append(appended);
+            state.bytes -= limit.map_or(0, |limit| partition.log.keep_newest(limit));
             state.is_news = true;
             offset
         }
