@@ -9,15 +9,18 @@ mod simulation {
     //! - `schedule`: what is going to happen, made from the seed; `incident`: what goes wrong
     //! - `run`: one seed, from beginning to end
     //! - `sent`: producers, and what they are told
+    //! - `member`: members of the group; `handed`: what they were handed and what is committed
     //! - `log`: what is in the logs in the end
     //! - `checks`: what must be true
     //! - `journal`: what happens, for the replay, and what should not
     //! - `seeds`: which seeds are run, and on how many threads
 
     pub mod checks;
+    pub mod handed;
     pub mod incident;
     pub mod journal;
     pub mod log;
+    pub mod member;
     pub mod run;
     pub mod schedule;
     pub mod seeds;

@@ -8,7 +8,10 @@ use super::{
     names,
     settings::Settings,
 };
-use crate::wire::{Address, Dial};
+use crate::{
+    model::Timestamp,
+    wire::{Address, Dial},
+};
 
 /// A Kafka cluster within this process, for development and tests.
 ///
@@ -142,6 +145,19 @@ impl EmbeddedBuilder {
     /// Partitions of topics that come to be so, as `num.partitions`. Default: 1.
     pub fn default_partitions(mut self, count: u32) -> Self {
         self.settings.default_partitions = count.max(1);
+        self
+    }
+
+    /// What member ids and other random numbers are made from. With it, [`starts_at`](EmbeddedBuilder::starts_at), tokio's paused
+    /// clock and one thread the brokers do the same in each run. Default: random.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.seed = seed;
+        self
+    }
+
+    /// The time of day when it starts, from which it goes on by tokio's clock. Default: the real one.
+    pub fn starts_at(mut self, time: Timestamp) -> Self {
+        self.settings.start_ms = Some(time.as_millis());
         self
     }
 

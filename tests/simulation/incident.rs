@@ -5,7 +5,10 @@ use std::time::Duration;
 use fastrand::Rng;
 use milena::{Api, Embedded, ErrorCode, Fault, InjectedFault};
 
-use super::schedule::{millis, pick};
+use super::{
+    handed::GROUP,
+    schedule::{millis, pick},
+};
 
 #[derive(Debug, Clone)]
 pub enum Incident {
@@ -21,6 +24,13 @@ pub enum Incident {
     BrokerStops {
         id: i32,
         lasts: Duration,
+    },
+    CoordinatorMoves {
+        to: i32,
+    },
+    /// The session of one of the group's members ends.
+    MemberExpires {
+        which: usize,
     },
     LeaderMoves {
         topic: &'static str,
@@ -60,6 +70,17 @@ pub async fn happen(embedded: &Embedded, incident: &Incident) -> Option<Injected
             tokio::time::sleep(*lasts).await;
             embedded.start_broker(*id);
         }
+        Incident::CoordinatorMoves { to } => {
+            if embedded.is_running(*to) {
+                embedded.move_coordinator(GROUP, *to);
+            }
+        }
+        Incident::MemberExpires { which } => {
+            let members = embedded.members(GROUP);
+            if let Some(member) = members.get(which % members.len().max(1)) {
+                embedded.expire_member(GROUP, member);
+            }
+        }
         Incident::LeaderMoves { topic, partition, to } => {
             if embedded.is_running(*to) {
                 embedded.move_leader(topic, *partition, *to);
@@ -75,7 +96,6 @@ pub fn incidents(
     is_gentle: bool,
     brokers: u16,
     topics: &[(&'static str, i32)],
-    _members: usize,
 ) -> Vec<(Duration, Incident)> {
     let count = pick(random, &[0, 2, 5, 10, 20]);
     let mut incidents = Vec::new();
@@ -85,8 +105,10 @@ pub fn incidents(
         let (topic, partitions) = pick(random, topics);
         let partition = random.i32(0..partitions);
         let incident = match random.u32(..100) {
-            0..70 => requests(random, is_gentle, broker, (topic, partition)),
-            70..85 => Incident::LeaderMoves { topic, partition, to: broker },
+            0..65 => requests(random, is_gentle, broker, (topic, partition)),
+            65..70 if !is_gentle => Incident::MemberExpires { which: random.usize(..3) },
+            65..75 => Incident::CoordinatorMoves { to: broker },
+            75..85 => Incident::LeaderMoves { topic, partition, to: broker },
             _ => {
                 let lasts = millis(random, 100..if is_gentle { 6_000 } else { 20_000 });
                 Incident::BrokerStops { id: broker, lasts }
@@ -98,7 +120,8 @@ pub fn incidents(
     incidents
 }
 
-/// The APIs that milena's producers and members use, and what a broker may truthfully refuse of them without having done it.
+/// The APIs that milena's producers and members use, and what a broker may truthfully refuse of them without having done it: not,
+/// that it knows a member no more or expects another sequence number.
 const APIS: &[(Api, &[ErrorCode])] = &[
     (
         Api::Produce,
@@ -131,22 +154,40 @@ const APIS: &[(Api, &[ErrorCode])] = &[
     (Api::Metadata, &[ErrorCode::LEADER_NOT_AVAILABLE]),
     (Api::ApiVersions, &[]),
     (Api::InitProducerId, &[ErrorCode::COORDINATOR_LOAD_IN_PROGRESS, ErrorCode::COORDINATOR_NOT_AVAILABLE]),
+    (Api::FindCoordinator, &[ErrorCode::COORDINATOR_NOT_AVAILABLE, ErrorCode::COORDINATOR_LOAD_IN_PROGRESS]),
+    (Api::JoinGroup, &[ErrorCode::NOT_COORDINATOR, ErrorCode::COORDINATOR_LOAD_IN_PROGRESS]),
+    (Api::SyncGroup, &[ErrorCode::NOT_COORDINATOR, ErrorCode::REBALANCE_IN_PROGRESS]),
+    (
+        Api::Heartbeat,
+        &[ErrorCode::NOT_COORDINATOR, ErrorCode::REBALANCE_IN_PROGRESS, ErrorCode::COORDINATOR_NOT_AVAILABLE],
+    ),
+    (
+        Api::OffsetCommit,
+        &[ErrorCode::NOT_COORDINATOR, ErrorCode::REBALANCE_IN_PROGRESS, ErrorCode::COORDINATOR_LOAD_IN_PROGRESS],
+    ),
+    (
+        Api::OffsetFetch,
+        &[ErrorCode::NOT_COORDINATOR, ErrorCode::COORDINATOR_LOAD_IN_PROGRESS, ErrorCode::UNSTABLE_OFFSET_COMMIT],
+    ),
+    (Api::LeaveGroup, &[ErrorCode::NOT_COORDINATOR]),
 ];
 
-fn requests(random: &mut Rng, _is_gentle: bool, broker: i32, partition: (&'static str, i32)) -> Incident {
+fn requests(random: &mut Rng, is_gentle: bool, broker: i32, partition: (&'static str, i32)) -> Incident {
     let (api, codes) = match random.u32(..100) {
         // Half of them are Produce and Fetch, which there are most of.
-        0..30 => APIS[0],
-        30..50 => APIS[1],
+        0..20 => APIS[0],
+        20..35 => APIS[1],
         _ => pick(random, APIS),
     };
     let of_partition = matches!(api, Api::Produce | Api::Fetch | Api::ListOffsets) && random.u32(..100) < 40;
+    // A join that is not answered lasts as long as a session; an offset that is held up comes after those behind it.
+    let is_touchy = is_gentle && matches!(api, Api::JoinGroup | Api::SyncGroup | Api::OffsetCommit);
     let fault = match random.u32(..100) {
         0..25 => Fault::LoseAnswer,
         25..45 => Fault::Disconnect,
-        45..55 => Fault::Delay(delay(random)),
-        55..65 => Fault::AnswerLate(delay(random)),
-        65..70 => Fault::Silence,
+        45..55 if !is_touchy => Fault::Delay(delay(random)),
+        55..65 if !is_touchy => Fault::AnswerLate(delay(random)),
+        65..70 if !is_touchy => Fault::Silence,
         70..75 => Fault::Corrupt,
         75..80 if api == Api::Fetch => Fault::CorruptRecords,
         _ if codes.is_empty() => Fault::Disconnect,

@@ -9,17 +9,19 @@ use std::{
 
 use milena::{Embedded, Kafka, Properties, ReceivedRequest};
 use tokio::{
+    sync::oneshot,
     task::JoinSet,
     time::{Instant, sleep, sleep_until},
 };
 
 use super::{
     checks,
+    handed::Handed,
     incident::{self, LONGEST_DELAY},
     journal::Journal,
-    log,
+    log, member,
     schedule::Schedule,
-    sent::{self, Sent},
+    sent::{self, EPOCH, Sent},
 };
 
 /// What came of a seed.
@@ -83,7 +85,7 @@ const REST: Duration = Duration::from_secs(LONGEST_DELAY.as_secs() + 10);
 async fn simulate(schedule: Arc<Schedule>) -> (Journal, Vec<ReceivedRequest>) {
     let start = Instant::now();
     let journal = Journal::starting(start);
-    let builder = Embedded::builder().brokers(schedule.brokers);
+    let builder = Embedded::builder().brokers(schedule.brokers).seed(schedule.seed).starts_at(EPOCH);
     let builder = schedule.topics.iter().fold(builder, |builder, (name, count)| builder.topic(*name, *count as u32));
     let embedded = builder.start().await.expect("the cluster starts");
     let sent = Sent::default();
@@ -92,6 +94,15 @@ async fn simulate(schedule: Arc<Schedule>) -> (Journal, Vec<ReceivedRequest>) {
     for (plan, number) in schedule.producers.iter().zip(0..) {
         let kafka = connect(&embedded, &format!("p{number}"), plan.request_timeout).await;
         producers.spawn(sent::produce(kafka, Arc::clone(&schedule), number, sent.clone(), journal.clone()));
+    }
+    let handed = Handed::new(embedded.clone(), journal.clone(), &schedule);
+    let mut members = JoinSet::new();
+    let mut stops = Vec::new();
+    for (plan, number) in schedule.members.iter().zip(0..) {
+        let kafka = connect(&embedded, &format!("m{number}"), plan.request_timeout).await;
+        let (stop, stopped) = oneshot::channel();
+        stops.push(stop);
+        members.spawn(member::consume(kafka, Arc::clone(&schedule), number, handed.clone(), stopped));
     }
     let befalling = tokio::spawn(befall(embedded.clone(), Arc::clone(&schedule), journal.clone()));
 
@@ -113,6 +124,24 @@ async fn simulate(schedule: Arc<Schedule>) -> (Journal, Vec<ReceivedRequest>) {
     }
     checks::check_log(&journal, &sent.told(), &logs);
 
+    let start_of_rest = Instant::now();
+    while !handed.missing(&logs).is_empty() {
+        if start_of_rest.elapsed() > CATCHING_UP {
+            let missing = handed.missing(&logs);
+            journal.violation(format_args!("after {CATCHING_UP:?} of calm nobody was handed {missing:?}"));
+            break;
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+    stops.into_iter().for_each(|stop| drop(stop.send(())));
+    while let Some(ended) = members.join_next().await {
+        if let Ok(Err(error)) = ended {
+            journal.violation(format_args!("a member could not be built: {error}"));
+        }
+    }
+    handed.check(&logs);
+    drop(handed);
+
     let requests = embedded.requests();
     drop((kafka, embedded));
     sleep(REST).await;
@@ -122,6 +151,9 @@ async fn simulate(schedule: Arc<Schedule>) -> (Journal, Vec<ReceivedRequest>) {
     }
     (journal, requests)
 }
+
+/// How long members may take until they have caught up: the session of one that was dropped has to end, and handlers are slow.
+const CATCHING_UP: Duration = Duration::from_secs(15 * 60);
 
 async fn connect(embedded: &Embedded, client: &str, request_timeout: Duration) -> Kafka {
     let timeout = request_timeout.as_millis().to_string();

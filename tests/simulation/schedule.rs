@@ -54,6 +54,10 @@ pub struct MemberPlan {
     /// Of a hundred records so many are slow to handle, and how slow.
     pub slow_percent: u32,
     pub slow: Duration,
+    /// So many records are handled for longer than `max.poll.interval.ms`.
+    pub too_slow: u32,
+    pub max_poll_interval: Duration,
+    pub request_timeout: Duration,
     pub settings: Vec<(&'static str, String)>,
 }
 
@@ -83,7 +87,7 @@ impl Schedule {
         let is_gentle = random.u32(..100) < 40;
         let producers = (0..random.u32(1..=3)).map(|_| producer(random, length)).collect();
         let members = members(random, length, is_gentle);
-        let incidents = incidents(random, length, is_gentle, brokers, &topics, members.len());
+        let incidents = incidents(random, length, is_gentle, brokers, &topics);
         let calm = incidents.iter().map(|(at, incident)| *at + incident.lasts()).max().unwrap_or_default().max(length);
         Schedule { seed, brokers, topics, is_gentle, producers, members, incidents, calm }
     }
@@ -134,7 +138,7 @@ fn members(random: &mut Rng, length: Duration, is_gentle: bool) -> Vec<MemberPla
     let commits = pick(random, &[Commits::Auto, Commits::Auto, Commits::Every(1), Commits::Every(7)]);
     let session = if is_gentle { 45_000 } else { pick(random, &[6_000, 10_000, 45_000]) };
     let max_poll = if is_gentle { 300_000 } else { pick(random, &[8_000, 60_000]) };
-    let request_timeout = pick(random, &[1_000, 5_000]);
+    let request_timeout = Duration::from_millis(pick(random, &[1_000, 5_000]));
     let are_static = random.u32(..100) < 15;
     let count = random.u64(1..=3);
     let member = |number: u64| {
@@ -145,10 +149,9 @@ fn members(random: &mut Rng, length: Duration, is_gentle: bool) -> Vec<MemberPla
             let drops = !is_gentle && random.bool();
             (joins + after, if drops { Ending::Dropped } else { Ending::Closed })
         });
-        let slow = match is_gentle {
-            true => millis(random, 1..5_000),
-            false => millis(random, 1..12_000),
-        };
+        let slow = millis(random, 1..5_000);
+        let too_slow = if is_gentle { 0 } else { pick(random, &[0, 0, 1, 2]) };
+        let max_poll_interval = Duration::from_millis(max_poll);
         let mut settings = vec![
             ("auto.offset.reset", "earliest".to_owned()),
             ("partition.assignment.strategy", assignor.to_owned()),
@@ -159,12 +162,12 @@ fn members(random: &mut Rng, length: Duration, is_gentle: bool) -> Vec<MemberPla
             ("max.partition.fetch.bytes", pick(random, &[1_024, 1 << 20]).to_string()),
             ("enable.auto.commit", (commits == Commits::Auto).to_string()),
             ("auto.commit.interval.ms", pick(random, &[100, 1_000, 5_000]).to_string()),
-            ("request.timeout.ms", request_timeout.to_string()),
         ];
         if are_static {
             settings.push(("group.instance.id", format!("instance-{number}")));
         }
-        MemberPlan { joins, ends, commits, slow_percent: pick(random, &[0, 0, 2, 10]), slow, settings }
+        let slow_percent = pick(random, &[0, 0, 2, 10]);
+        MemberPlan { joins, ends, commits, slow_percent, slow, too_slow, max_poll_interval, request_timeout, settings }
     };
     (0..count).map(member).collect()
 }

@@ -10,6 +10,9 @@ use super::{
     schedule::{ProducerPlan, Route, Schedule},
 };
 
+/// The time of day when all begins.
+pub const EPOCH: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
 /// A record: which producer's, and its number there.
 pub type Name = (u32, u32);
 
@@ -115,7 +118,7 @@ fn record(schedule: &Schedule, plan: &ProducerPlan, name: Name) -> Record<'stati
     let (topic, partitions) = schedule.topics[n as usize % schedule.topics.len()];
     // The wall clock's time would differ from run to run, and with it the length of a batch.
     let record =
-        Record::to(topic).value(value(name)).timestamp(Timestamp::from_millis(1_700_000_000_000 + i64::from(n)));
+        Record::to(topic).value(value(name)).timestamp(Timestamp::from_millis(EPOCH.as_millis() + i64::from(n)));
     match plan.route {
         Route::Named => record.partition((n * 7 + producer) as i32 % partitions),
         Route::Keyed => record.key(format!("key-{}", n % 13)),
