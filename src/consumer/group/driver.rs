@@ -39,6 +39,10 @@ pub(crate) async fn run(shared: Arc<Shared>, group: Arc<Group>) {
         let now = Instant::now();
         driver.take_news(now);
         let wake = driver.act(now);
+        if driver.membership.is_gone() && driver.leaving.is_none() {
+            // Static, or never a member: there is nobody to tell, and no answer to wait for.
+            break;
+        }
         let wake = driver.send_commits(now).into_iter().chain(wake).chain(driver.duties(now)).min();
         driver.wait(wake).await;
     }
