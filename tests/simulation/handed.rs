@@ -27,6 +27,8 @@ struct Seen {
     /// As it was seen last.
     committed: BTreeMap<TopicPartition, i64>,
     owners: BTreeMap<TopicPartition, usize>,
+    /// How far its owner has come with a partition.
+    progress: BTreeMap<TopicPartition, i64>,
 }
 
 impl Handed {
@@ -53,6 +55,7 @@ impl Handed {
         let mut seen = self.seen.lock();
         let behind = seen.done.entry(at.clone()).or_default();
         *behind = (*behind).max(offset + 1);
+        seen.progress.insert(at.clone(), offset + 1);
     }
 
     /// Nothing is committed before a member is done with it; and nothing that is committed is taken back, where no commit was
@@ -76,6 +79,7 @@ impl Handed {
     pub fn assigned(&self, member: usize, partitions: &[TopicPartition]) {
         let mut seen = self.seen.lock();
         for at in partitions {
+            seen.progress.remove(at);
             let other = seen.owners.insert(at.clone(), member).filter(|other| *other != member);
             if let Some(other) = other.filter(|_| self.is_gentle) {
                 self.journal.violation(format_args!("member {member} is assigned {at}, which member {other} owns"));
@@ -87,6 +91,17 @@ impl Handed {
     pub fn gone(&self, member: usize, partitions: Option<&[TopicPartition]>) {
         let is_gone = |at: &TopicPartition| partitions.is_none_or(|partitions| partitions.contains(at));
         self.seen.lock().owners.retain(|at, owner| *owner != member || !is_gone(at));
+    }
+
+    /// Whether every partition has an owner that is done with all that there is.
+    pub fn is_all_done(&self, logs: &Logs) -> bool {
+        self.look_at_commits();
+        let seen = self.seen.lock();
+        let mut left = logs.iter().filter(|(_, log)| !log.is_empty());
+        left.all(|(at, log)| {
+            let end = log.keys().next_back().map(|last| last + 1);
+            seen.owners.contains_key(at) && [seen.progress.get(at), seen.committed.get(at)].contains(&end.as_ref())
+        })
     }
 
     /// The records of the log that nobody was handed yet.

@@ -52,6 +52,9 @@ impl Incident {
 /// The longest that a request is delayed.
 pub const LONGEST_DELAY: Duration = Duration::from_secs(20);
 
+/// Longer than whatever may still be under way in the calm: a request that is delayed, a dropped member that leaves.
+pub const REST: Duration = Duration::from_secs(LONGEST_DELAY.as_secs() + 10);
+
 /// It happens, until it is over. What is left of a fault of requests is given back.
 pub async fn happen(embedded: &Embedded, incident: &Incident) -> Option<InjectedFault> {
     match incident {

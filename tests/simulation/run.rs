@@ -17,7 +17,7 @@ use tokio::{
 use super::{
     checks,
     handed::Handed,
-    incident::{self, LONGEST_DELAY},
+    incident::{self, REST},
     journal::Journal,
     log, member,
     schedule::Schedule,
@@ -79,9 +79,6 @@ fn trace(journal: &Journal, requests: &[ReceivedRequest]) -> String {
     lines.collect()
 }
 
-/// Longer than whatever may still be under way: a request that is delayed, a dropped member that leaves.
-const REST: Duration = Duration::from_secs(LONGEST_DELAY.as_secs() + 10);
-
 async fn simulate(schedule: Arc<Schedule>) -> (Journal, Vec<ReceivedRequest>) {
     let start = Instant::now();
     let journal = Journal::starting(start);
@@ -108,7 +105,7 @@ async fn simulate(schedule: Arc<Schedule>) -> (Journal, Vec<ReceivedRequest>) {
 
     // Each producer ends within what it may take for its last record, however late it sends that.
     let timeouts = schedule.producers.iter().map(|plan| plan.delivery_timeout);
-    let limit = schedule.calm + 4 * timeouts.max().unwrap_or_default() + Duration::from_secs(60);
+    let limit = schedule.calm + REST + 4 * timeouts.max().unwrap_or_default() + Duration::from_secs(60);
     let producing = async { while producers.join_next().await.is_some() {} };
     if tokio::time::timeout(limit, producing).await.is_err() {
         journal.violation(format_args!("a producer has not come to its end within {limit:?}"));
@@ -125,10 +122,12 @@ async fn simulate(schedule: Arc<Schedule>) -> (Journal, Vec<ReceivedRequest>) {
     checks::check_log(&journal, &sent.told(), &logs);
 
     let start_of_rest = Instant::now();
-    while !handed.missing(&logs).is_empty() {
+    while !handed.is_all_done(&logs) || !handed.missing(&logs).is_empty() {
         if start_of_rest.elapsed() > CATCHING_UP {
             let missing = handed.missing(&logs);
-            journal.violation(format_args!("after {CATCHING_UP:?} of calm nobody was handed {missing:?}"));
+            let what =
+                format_args!("after {CATCHING_UP:?} of calm members have not caught up; nobody was handed {missing:?}");
+            journal.violation(what);
             break;
         }
         sleep(Duration::from_millis(200)).await;

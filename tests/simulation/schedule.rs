@@ -34,6 +34,8 @@ pub struct ProducerPlan {
     pub settings: Vec<(&'static str, String)>,
     pub request_timeout: Duration,
     pub delivery_timeout: Duration,
+    /// It lives on into the calm, and then sends one more record to each partition.
+    pub goes_on: bool,
     /// Dropped after so many records, in place of being closed at the end.
     pub dropped_after: Option<u32>,
 }
@@ -110,7 +112,7 @@ fn producer(random: &mut Rng, length: Duration) -> ProducerPlan {
     let request_timeout = Duration::from_millis(pick(random, &[1_000, 3_000, 10_000]));
     let delivery_timeout = Duration::from_millis(pick(random, &[3_000, 15_000, 60_000, 60_000]));
     let settings = vec![
-        ("batch.size", pick(random, &[150, 400, 2_000, 100_000]).to_string()),
+        ("batch.size", pick(random, &[250, 400, 2_000, 100_000]).to_string()),
         ("linger.ms", pick(random, &[0, 5, 100]).to_string()),
         ("max.in.flight.requests.per.connection", pick(random, &[1, 2, 5, 5]).to_string()),
         ("compression.type", pick(random, &["none", "none", "lz4"]).to_owned()),
@@ -127,6 +129,7 @@ fn producer(random: &mut Rng, length: Duration) -> ProducerPlan {
         settings,
         request_timeout,
         delivery_timeout,
+        goes_on: random.bool(),
         dropped_after: (random.u32(..100) < 10).then(|| random.u32(1..records)),
     }
 }

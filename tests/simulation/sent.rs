@@ -6,9 +6,13 @@ use milena::{Delivery, Kafka, ProduceError, Producer, Record, Timestamp};
 use parking_lot::Mutex;
 
 use super::{
+    incident::REST,
     journal::Journal,
     schedule::{ProducerPlan, Route, Schedule},
 };
+
+/// In the calm a leader answers at once; a back-off of before may still last.
+const SOON: Duration = Duration::from_secs(3);
 
 /// The time of day when all begins.
 pub const EPOCH: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -71,6 +75,7 @@ pub async fn produce(
     sent: Sent,
     journal: Journal,
 ) -> Result<(), milena::ConfigError> {
+    let start = tokio::time::Instant::now();
     let plan = &schedule.producers[number as usize];
     tokio::time::sleep(plan.starts).await;
     let builder = plan.settings.iter().fold(kafka.producer(), |builder, (key, value)| builder.set(*key, value));
@@ -91,11 +96,40 @@ pub async fn produce(
             tokio::time::sleep(plan.pause).await;
         }
     }
+    if plan.goes_on && plan.dropped_after.is_none() {
+        tokio::time::sleep_until(start + schedule.calm + REST).await;
+        go_on(&producer, &schedule, number, &sent, &journal).await;
+    }
     end(producer, plan, &journal, number).await;
     for (name, delivery) in deliveries {
         sent.tell(&journal, name, delivery.await);
     }
     Ok(())
+}
+
+/// Whatever has gone wrong, in the calm behind it a record is acknowledged, in every partition.
+async fn go_on(producer: &Producer, schedule: &Schedule, number: u32, sent: &Sent, journal: &Journal) {
+    let mut n = schedule.producers[number as usize].records;
+    for (topic, partitions) in &schedule.topics {
+        for partition in 0..*partitions {
+            let name = (number, n);
+            let sending = producer.send(named(topic, name).partition(partition));
+            match tokio::time::timeout(SOON, sending).await {
+                Ok(Ok(ack)) => sent.tell(journal, name, Ok(ack)),
+                Ok(Err(error)) => {
+                    journal.violation(format_args!("producer {number} in the calm: {topic}-{partition}: {error}"));
+                    sent.tell(journal, name, Err(error));
+                }
+                Err(_) => {
+                    journal.violation(format_args!(
+                        "producer {number}: {topic}-{partition} is not acknowledged in the calm"
+                    ));
+                    sent.0.lock().insert(name, Told::PossiblyWritten);
+                }
+            }
+            n += 1;
+        }
+    }
 }
 
 async fn end(producer: Producer, plan: &ProducerPlan, journal: &Journal, number: u32) {
@@ -113,12 +147,15 @@ async fn end(producer: Producer, plan: &ProducerPlan, journal: &Journal, number:
     }
 }
 
+fn named(topic: &'static str, name: Name) -> Record<'static> {
+    // The wall clock's time would differ from run to run, and with it the length of a batch.
+    Record::to(topic).value(value(name)).timestamp(Timestamp::from_millis(EPOCH.as_millis() + i64::from(name.1)))
+}
+
 fn record(schedule: &Schedule, plan: &ProducerPlan, name: Name) -> Record<'static> {
     let (producer, n) = name;
     let (topic, partitions) = schedule.topics[n as usize % schedule.topics.len()];
-    // The wall clock's time would differ from run to run, and with it the length of a batch.
-    let record =
-        Record::to(topic).value(value(name)).timestamp(Timestamp::from_millis(EPOCH.as_millis() + i64::from(n)));
+    let record = named(topic, name);
     match plan.route {
         Route::Named => record.partition((n * 7 + producer) as i32 % partitions),
         Route::Keyed => record.key(format!("key-{}", n % 13)),
