@@ -188,6 +188,8 @@ fn requests(random: &mut Rng, is_gentle: bool, broker: i32, partition: (&'static
     let fault = match random.u32(..100) {
         0..25 => Fault::LoseAnswer,
         25..45 => Fault::Disconnect,
+        // A static member's that comes after the member has given it up would fence it, as on Kafka.
+        45..55 if api == Api::JoinGroup && !is_touchy => Fault::Delay(millis(random, 1..5_000)),
         45..55 if !is_touchy => Fault::Delay(delay(random)),
         55..65 if !is_touchy => Fault::AnswerLate(delay(random)),
         65..70 if !is_touchy => Fault::Silence,
