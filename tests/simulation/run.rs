@@ -70,7 +70,7 @@ fn trace(journal: &Journal, requests: &[ReceivedRequest]) -> String {
     let asked = requests.iter().map(|request| {
         let ReceivedRequest { at, api, version, broker, client_id, partitions, .. } = request;
         let mut line = format!("{client_id} -> {broker}: {api} {version}");
-        partitions.iter().for_each(|partition| drop(write!(line, " {partition}")));
+        partitions.iter().for_each(|partition| line += &format!(" {partition}"));
         (*at, line)
     });
     let mut lines: Vec<(Instant, String)> = journal.lines().into_iter().chain(asked).collect();
@@ -132,7 +132,8 @@ async fn simulate(schedule: Arc<Schedule>) -> (Journal, Vec<ReceivedRequest>) {
         }
         sleep(Duration::from_millis(200)).await;
     }
-    stops.into_iter().for_each(|stop| drop(stop.send(())));
+    // Told by the sender's end.
+    drop(stops);
     while let Some(ended) = members.join_next().await {
         if let Ok(Err(error)) = ended {
             journal.violation(format_args!("a member could not be built: {error}"));
