@@ -53,3 +53,4 @@ pub use model::{
 };
 
 mod time;
+mod watched;

@@ -11,6 +11,7 @@ use std::{
 const LINES: &[(&str, u32)] = &[
     ("model", 0),
     ("time", 0),
+    ("watched", 0),
     ("batch", 10),
     ("wire", 20),
     ("config", 25),

@@ -1,4 +1,4 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::time::Instant;
 
@@ -14,8 +14,8 @@ pub(crate) struct Snapshot {
     pub(crate) version: u64,
     pub(crate) taken: Instant,
     pub(crate) controller: Option<i32>,
-    pub(crate) brokers: HashMap<i32, Broker>,
-    pub(crate) topics: HashMap<Arc<str>, Arc<Topic>>,
+    pub(crate) brokers: BTreeMap<i32, Broker>,
+    pub(crate) topics: BTreeMap<Arc<str>, Arc<Topic>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,7 @@ fn believed(listed: usize) -> usize {
 
 impl Snapshot {
     pub(crate) fn empty(now: Instant) -> Self {
-        Snapshot { version: 0, taken: now, controller: None, brokers: HashMap::new(), topics: HashMap::new() }
+        Snapshot { version: 0, taken: now, controller: None, brokers: BTreeMap::new(), topics: BTreeMap::new() }
     }
 
     pub(crate) fn topic(&self, name: &str) -> Option<&Arc<Topic>> {
@@ -82,7 +82,7 @@ impl Snapshot {
             let rack = b.rack.as_ref().map(|r| Arc::from(r.as_str()));
             Some((b.node_id, Broker { id: b.node_id, address: Address::new(b.host.as_str(), port), rack }))
         });
-        let mut topics = if keep_others { self.topics.clone() } else { HashMap::new() };
+        let mut topics = if keep_others { self.topics.clone() } else { BTreeMap::new() };
         for topic in &answer.topics {
             // Deleted while asked for by id: there is no name to file it under.
             let Some(name) = topic.name.as_ref().map(|n| n.as_str()) else { continue };

@@ -1,4 +1,7 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 
@@ -43,7 +46,7 @@ pub(crate) struct EpochQuery {
     pub(crate) current_leader_epoch: i32,
 }
 
-pub(crate) type PerPartition<T> = HashMap<TopicPartition, Result<T, ClusterError>>;
+pub(crate) type PerPartition<T> = BTreeMap<TopicPartition, Result<T, ClusterError>>;
 
 impl Cluster {
     /// Asks the leaders for offsets (ListOffsets), each once, side by side. Every partition asked for has a result.
@@ -63,7 +66,7 @@ impl Cluster {
         isolation: IsolationLevel,
     ) -> PerPartition<FoundOffset> {
         let mut found = PerPartition::new();
-        let mut by_leader: HashMap<i32, HashMap<Arc<str>, Vec<ListOffsetsPartition>>> = HashMap::new();
+        let mut by_leader: BTreeMap<i32, BTreeMap<Arc<str>, Vec<ListOffsetsPartition>>> = BTreeMap::new();
         for (at, spec) in specs {
             let partition = picture.partition(&at.topic, at.partition);
             let Some((leader, epoch)) = partition.and_then(|p| Some((p.leader?, p.leader_epoch))) else {
@@ -149,7 +152,7 @@ impl Cluster {
     pub(crate) async fn epoch_ends(&self, queries: Vec<EpochQuery>) -> PerPartition<EpochEnd> {
         let picture = self.snapshot();
         let mut found = PerPartition::new();
-        let mut by_leader: HashMap<i32, HashMap<Arc<str>, Vec<OffsetForLeaderPartition>>> = HashMap::new();
+        let mut by_leader: BTreeMap<i32, BTreeMap<Arc<str>, Vec<OffsetForLeaderPartition>>> = BTreeMap::new();
         for query in queries {
             let at = query.partition;
             let Some(leader) = picture.partition(&at.topic, at.partition).and_then(|p| p.leader) else {
@@ -229,7 +232,7 @@ fn filed(answer: &ListOffsetsResponse, asked: Vec<TopicPartition>) -> PerPartiti
     found
 }
 
-fn partitions_of<P>(topics: &HashMap<Arc<str>, Vec<P>>, index: impl Fn(&P) -> i32) -> Vec<TopicPartition> {
+fn partitions_of<P>(topics: &BTreeMap<Arc<str>, Vec<P>>, index: impl Fn(&P) -> i32) -> Vec<TopicPartition> {
     let each = |(name, partitions): (&Arc<str>, &Vec<P>)| {
         partitions.iter().map(|p| TopicPartition::new(Arc::clone(name), index(p))).collect::<Vec<_>>()
     };

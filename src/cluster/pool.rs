@@ -1,4 +1,4 @@
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
@@ -11,7 +11,7 @@ use crate::{
 
 /// What a connection is for. A broker answers the requests of one connection in order, so those that may wait long
 /// (a fetch at the log's end) never stand before those that may not (a heartbeat).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Purpose {
     Produce,
     Fetch,
@@ -29,7 +29,7 @@ pub(crate) struct Pool {
     /// What an answer on a fetch connection may measure, in bytes.
     max_fetch_frame: usize,
     reconnect: (Duration, Duration),
-    slots: Mutex<HashMap<(Address, Purpose), Arc<Slot>>>,
+    slots: Mutex<BTreeMap<(Address, Purpose), Arc<Slot>>>,
     outages: Outages<Peer>,
 }
 

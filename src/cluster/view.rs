@@ -1,16 +1,14 @@
-use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use parking_lot::Mutex;
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep, sleep_until},
-};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{ClusterError, Purpose, Snapshot, Topic, pool::Pool};
 use crate::{
     config::ClientConfig,
     time::{Backoff, Deadline},
+    watched::{Watched, Watcher},
     wire::{
         Address, Connection, ErrorCode, WireError,
         messages::{MetadataRequest, MetadataResponse, message, metadata_request::MetadataRequestTopic},
@@ -28,9 +26,9 @@ const ASK_NEXT_AFTER: Duration = Duration::from_millis(750);
 pub(crate) struct Cluster {
     config: Arc<ClientConfig>,
     pool: Pool,
-    picture: watch::Sender<Arc<Snapshot>>,
+    picture: Watched<Arc<Snapshot>>,
     /// Topics that refreshes ask for. Grows only: a client that has used a topic uses it again.
-    interest: Mutex<HashMap<Arc<str>, ()>>,
+    interest: Mutex<BTreeSet<Arc<str>>>,
     refresh: tokio::sync::Mutex<RefreshState>,
     /// Counts refreshes that have begun; written under `refresh`.
     begun: std::sync::atomic::AtomicU64,
@@ -51,7 +49,7 @@ impl Cluster {
         let reconnect = (config.reconnect_backoff, config.reconnect_backoff_max);
         Arc::new(Cluster {
             pool: Pool::new(config.connect_options(), config.max_fetch_frame, reconnect),
-            picture: watch::Sender::new(Arc::new(Snapshot::empty(Instant::now()))),
+            picture: Watched::new(Arc::new(Snapshot::empty(Instant::now()))),
             interest: Mutex::default(),
             refresh: tokio::sync::Mutex::new(RefreshState { succeeded: 0, last: None, backoff }),
             begun: Default::default(),
@@ -65,17 +63,17 @@ impl Cluster {
 
     /// The picture as it is.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.picture.borrow())
+        self.picture.get()
     }
 
     /// Tells of each new picture.
-    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.picture.subscribe()
+    pub(crate) fn watch(&self) -> Watcher<Arc<Snapshot>> {
+        self.picture.watch()
     }
 
     /// Includes a topic in every refresh from now on. `true` if it was not included before.
     pub(crate) fn include(&self, topic: &Arc<str>) -> bool {
-        self.interest.lock().insert(Arc::clone(topic), ()).is_none()
+        self.interest.lock().insert(Arc::clone(topic))
     }
 
     /// Leaves a topic that nobody has out of refreshes, until somebody includes it again.
@@ -101,7 +99,7 @@ impl Cluster {
             sleep_until(last + self.config.retry_backoff).await;
         }
         let number = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
-        let names: Vec<Arc<str>> = self.interest.lock().keys().cloned().collect();
+        let names: Vec<Arc<str>> = self.interest.lock().iter().cloned().collect();
         let answer = self.ask_anyone(Some(&names)).await;
         state.last = Some(Instant::now());
         let answer = match answer {
@@ -243,12 +241,7 @@ impl Cluster {
     }
 
     fn take(&self, answer: &MetadataResponse) -> Arc<Snapshot> {
-        let mut next = None;
-        self.picture.send_modify(|picture| {
-            *picture = Arc::new(picture.next(answer, false, Instant::now()));
-            next = Some(Arc::clone(picture));
-        });
-        let next = next.unwrap_or_else(|| self.snapshot());
+        let next = self.picture.replace_with(|picture| Arc::new(picture.next(answer, false, Instant::now())));
         let known = |address: &Address| {
             next.brokers.values().any(|b| b.address == *address) || self.config.bootstrap_servers.contains(address)
         };
@@ -300,6 +293,7 @@ impl Cluster {
                 running.next().await
             } else {
                 tokio::select! {
+                    biased;
                     ended = running.next() => ended,
                     () = sleep(ASK_NEXT_AFTER) => None,
                 }

@@ -30,6 +30,7 @@ pub(super) async fn run(shared: Arc<Shared>, broker: i32, mailbox: Arc<Mailbox>)
         let (asks, wake) = shared.plan(broker);
         if asks.is_empty() {
             tokio::select! {
+                biased;
                 () = mailbox.news.notified() => {}
                 () = until(wake) => {}
             }

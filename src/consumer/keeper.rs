@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, BTreeSet},
     future::Future,
     pin::Pin,
     sync::{Arc, atomic::Ordering},
@@ -24,7 +24,7 @@ type Question = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// the consumer closes.
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut fetchers = JoinSet::new();
-    let mut started: HashMap<i32, ()> = HashMap::new();
+    let mut started: BTreeSet<i32> = BTreeSet::new();
     let mut picture = shared.cluster.watch();
     let mut questions: FuturesUnordered<Question> = FuturesUnordered::new();
     let mut refreshing: Option<Question> = None;
@@ -36,7 +36,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     while !shared.closed.load(Ordering::Acquire) {
         let now = Instant::now();
         for broker in sources(&shared, now) {
-            if started.insert(broker, ()).is_none() {
+            if started.insert(broker) {
                 let mailbox = shared.table().mailbox(broker);
                 fetchers.spawn(fetcher::run(Arc::clone(&shared), broker, mailbox));
             }
@@ -74,6 +74,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
         };
         tokio::select! {
+            biased;
             () = refresh => refreshing = None,
             _ = picture.changed() => shared.see_picture(),
             Some(()) = questions.next(), if !questions.is_empty() => {}
@@ -92,8 +93,8 @@ fn sources(shared: &Shared, now: Instant) -> Vec<i32> {
 /// Asks what has to be known before the next fetch, one leader's partitions in one request. When to look again.
 fn ask(shared: &Arc<Shared>, now: Instant, questions: &mut FuturesUnordered<Question>) -> Option<Instant> {
     let mut wake: Option<Instant> = None;
-    let mut offsets: HashMap<i32, Vec<(TopicPartition, u64, OffsetSpec)>> = HashMap::new();
-    let mut epochs: HashMap<i32, Vec<(u64, EpochQuery)>> = HashMap::new();
+    let mut offsets: BTreeMap<i32, Vec<(TopicPartition, u64, OffsetSpec)>> = BTreeMap::new();
+    let mut epochs: BTreeMap<i32, Vec<(u64, EpochQuery)>> = BTreeMap::new();
     let picture = shared.cluster.snapshot();
     for (at, slot) in &mut shared.table().slots {
         let Some(leader) = picture.partition(&at.topic, at.partition).and_then(|p| p.leader) else { continue };

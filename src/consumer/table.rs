@@ -1,5 +1,5 @@
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -19,14 +19,14 @@ use crate::{
 /// The partitions, and what was fetched of them.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    pub(super) slots: HashMap<TopicPartition, Slot>,
+    pub(super) slots: BTreeMap<TopicPartition, Slot>,
     /// Topics whose partitions are all assigned, also those to come.
     pub(super) whole_topics: HashMap<Arc<str>, Whole>,
     /// Topics that no broker knows any more, and since when.
     pub(super) missing: HashMap<Arc<str>, Instant>,
     /// Whether a partition waits for a leader: the metadata have to be asked for again.
     pub(super) leaderless: bool,
-    pub(super) mailboxes: HashMap<i32, Arc<Mailbox>>,
+    pub(super) mailboxes: BTreeMap<i32, Arc<Mailbox>>,
     pub(super) ready: VecDeque<Item>,
     incarnations: u32,
     pub(super) to_end: bool,

@@ -10,9 +10,10 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    pub(crate) fn starting(now: Instant) -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock { start: now, start_ms: since_epoch.as_millis() as i64 }
+    /// It is the real time now, or what it is said to be.
+    pub(crate) fn starting(now: Instant, start_ms: Option<i64>) -> Self {
+        let real = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
+        Clock { start: now, start_ms: start_ms.unwrap_or_else(real) }
     }
 
     /// Milliseconds since the epoch.

@@ -3,7 +3,6 @@ use std::{io, sync::Arc};
 use bytes::{Bytes, BytesMut};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    sync::watch,
     time::{Instant, sleep},
 };
 
@@ -14,10 +13,13 @@ use super::{
     sasl::{Sasl, Step, Users},
     state::Door,
 };
-use crate::wire::{
-    Socket,
-    messages::{ApiVersionsRequest, ApiVersionsResponse},
-    serve::{Request, Served},
+use crate::{
+    watched::Watcher,
+    wire::{
+        Socket,
+        messages::{ApiVersionsRequest, ApiVersionsResponse},
+        serve::{Request, Served},
+    },
 };
 
 /// As Kafka's `socket.request.max.bytes`.
@@ -36,10 +38,10 @@ pub(crate) struct Client {
 
 /// Serves its requests, one after the other, as Kafka does: until it closes the connection or sends what is no request, or
 /// the broker stops.
-pub(crate) async fn serve(client: Client, socket: Box<dyn Socket>, mut life: watch::Receiver<bool>) {
+pub(crate) async fn serve(client: Client, socket: Box<dyn Socket>, mut life: Watcher<bool>) {
     let stopped = async {
         // An error is the end of the whole cluster.
-        let _ = life.wait_for(|is_running| !is_running).await;
+        let _ = life.until(|is_running| !is_running).await;
     };
     tokio::select! {
         biased;

@@ -1,6 +1,6 @@
 //! What a test does to a cluster: faults, moved leaders, lost records; and what it may ask of it afterwards.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::time::Instant;
 
@@ -11,6 +11,7 @@ use super::{
     received::ReceivedRequest,
     topic::Partition,
 };
+use crate::model::TopicPartition;
 
 /// Faults and control, for tests. All of it works while tokio's clock is paused: a delay of minutes takes milliseconds then.
 impl Embedded {
@@ -111,6 +112,22 @@ impl Embedded {
     pub fn expire_member(&self, group: &str, member: &str) {
         let had_it = self.host.with(|state| state.expire_member(Instant::now(), group, member));
         assert!(had_it, "group {group} has no member {member}");
+    }
+
+    /// The members of a group, by their member ids, in order.
+    pub fn members(&self, group: &str) -> Vec<String> {
+        self.host.with(|state| state.members_of(group).into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// What a group has committed.
+    pub fn committed(&self, group: &str) -> BTreeMap<TopicPartition, i64> {
+        self.host.with(|state| {
+            let topics = state.groups.get(group).into_iter().flat_map(|group| group.offsets.iter());
+            let each = topics.flat_map(|(topic, partitions)| {
+                partitions.iter().map(|(n, committed)| (TopicPartition::new(Arc::clone(topic), *n), committed.offset))
+            });
+            each.collect()
+        })
     }
 
     #[track_caller]

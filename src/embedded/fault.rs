@@ -237,7 +237,14 @@ mod tests {
 
     fn produce(broker: i32) -> ReceivedRequest {
         let partitions = vec![TopicPartition::new("t", 0), TopicPartition::new("t", 1)];
-        ReceivedRequest { api: Api::Produce, version: 9, broker, client_id: "".into(), partitions }
+        ReceivedRequest {
+            at: tokio::time::Instant::now(),
+            api: Api::Produce,
+            version: 9,
+            broker,
+            client_id: "".into(),
+            partitions,
+        }
     }
 
     #[test]

@@ -10,7 +10,10 @@ use super::{
     settings::Settings,
     state::Door,
 };
-use crate::wire::{Address, Dial};
+use crate::{
+    model::Timestamp,
+    wire::{Address, Dial},
+};
 
 /// A Kafka cluster within this process, for development and tests.
 ///
@@ -147,6 +150,11 @@ impl Embedded {
         self.host.set_running(id, false);
     }
 
+    /// Whether a broker runs; none that is not there does.
+    pub fn is_running(&self, id: i32) -> bool {
+        self.host.with(|state| state.is_running(id))
+    }
+
     /// Starts a broker that was stopped.
     pub fn start_broker(&self, id: i32) {
         self.host.set_running(id, true);
@@ -204,6 +212,19 @@ impl EmbeddedBuilder {
     /// All records are in memory too. Files go with the records that they hold, whole files of 64 MiB each partition.
     pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(path.into());
+        self
+    }
+
+    /// What member ids and other random numbers are made from. With it, [`starts_at`](EmbeddedBuilder::starts_at), tokio's paused
+    /// clock and one thread the brokers do the same in each run. Default: random.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.seed = seed;
+        self
+    }
+
+    /// The time of day when it starts, from which it goes on by tokio's clock. Default: the real one.
+    pub fn starts_at(mut self, time: Timestamp) -> Self {
+        self.settings.start_ms = Some(time.as_millis());
         self
     }
 

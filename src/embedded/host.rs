@@ -8,7 +8,7 @@ use std::{
 use bytes::BytesMut;
 use parking_lot::Mutex;
 use tokio::{
-    sync::{Notify, oneshot, watch},
+    sync::{Notify, oneshot},
     time::{Instant, sleep_until},
 };
 
@@ -19,20 +19,23 @@ use super::{
     state::State,
     waiting::Ticket,
 };
-use crate::wire::{
-    ErrorCode,
-    messages::{DeleteGroupsRequest, InitProducerIdRequest, OffsetCommitRequest, OffsetDeleteRequest},
-    serve::{Request, Served},
+use crate::{
+    watched::{Watched, Watcher},
+    wire::{
+        ErrorCode,
+        messages::{DeleteGroupsRequest, InitProducerIdRequest, OffsetCommitRequest, OffsetDeleteRequest},
+        serve::{Request, Served},
+    },
 };
 
 /// Keeps the state, and what waits for it: connections that wait for answers, and the clock.
 #[derive(Debug)]
 pub(crate) struct Host {
     inner: Mutex<Inner>,
-    /// The time to look again has come nearer.
-    sooner: Notify,
+    /// The time to look again has come nearer, or the host is gone.
+    sooner: Arc<Notify>,
     /// For each broker whether it runs: its listener and its connections end when it does not.
-    lives: BTreeMap<i32, watch::Sender<bool>>,
+    lives: BTreeMap<i32, Watched<bool>>,
 }
 
 #[derive(Debug)]
@@ -95,14 +98,14 @@ impl Host {
     }
 
     fn over(state: State, disk: Option<Disk>) -> Arc<Host> {
-        let lives = state.brokers.keys().map(|id| (*id, watch::Sender::new(true))).collect();
+        let lives = state.brokers.keys().map(|id| (*id, Watched::new(true))).collect();
         let inner = Inner { state, disk, waiters: HashMap::new(), is_closed: false, wake: None };
-        Arc::new(Host { inner: Mutex::new(inner), sooner: Notify::new(), lives })
+        Arc::new(Host { inner: Mutex::new(inner), sooner: Arc::default(), lives })
     }
 
     /// Whether a broker runs, and when that changes.
-    pub(crate) fn life(&self, broker: i32) -> Option<watch::Receiver<bool>> {
-        self.lives.get(&broker).map(watch::Sender::subscribe)
+    pub(crate) fn life(&self, broker: i32) -> Option<Watcher<bool>> {
+        self.lives.get(&broker).map(Watched::watch)
     }
 
     /// Serves a request. `Err` if it cannot be read.
@@ -146,7 +149,7 @@ impl Host {
     pub(crate) fn set_running(&self, broker: i32, is_running: bool) {
         self.with(|state| state.set_running(broker, is_running));
         if let Some(life) = self.lives.get(&broker) {
-            life.send_replace(is_running);
+            life.replace_with(|_| is_running);
         }
     }
 
@@ -208,9 +211,10 @@ fn refused(request: &Request) -> Result<Response, String> {
 /// Lets the state do what falls due by the clock, until the host is gone.
 pub(crate) async fn keep_time(host: std::sync::Weak<Host>) {
     loop {
+        // It must not live on because of this task.
         let Some(strong) = host.upgrade() else { return };
-        let wake = strong.inner.lock().wake;
-        let sooner = strong.sooner.notified();
+        let (wake, sooner) = (strong.inner.lock().wake, Arc::clone(&strong.sooner));
+        drop(strong);
         let waking = async {
             match wake {
                 Some(at) => sleep_until(at).await,
@@ -219,8 +223,8 @@ pub(crate) async fn keep_time(host: std::sync::Weak<Host>) {
         };
         tokio::select! {
             biased;
-            () = sooner => {}
-            () = waking => strong.with(|_| ()),
+            () = sooner.notified() => {}
+            () = waking => drop(host.upgrade().map(|host| host.with(|_| ()))),
         }
     }
 }

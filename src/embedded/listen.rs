@@ -31,7 +31,7 @@ impl Dial for Within {
 fn dial(host: &Arc<Host>, address: &Address) -> io::Result<Box<dyn Socket>> {
     let broker = host.with(|state| state.brokers.iter().find(|(_, b)| b.memory == *address).map(|(id, _)| *id));
     let broker = broker.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no embedded broker is called that"))?;
-    let life = host.life(broker).filter(|life| *life.borrow()).ok_or(io::ErrorKind::ConnectionRefused)?;
+    let life = host.life(broker).filter(|life| life.get()).ok_or(io::ErrorKind::ConnectionRefused)?;
     let (client, server) = tokio::io::duplex(PIPE_BYTES);
     let peer = "/127.0.0.1".to_owned();
     let at_the_other_end = Client { host: Arc::clone(host), broker, door: Door::Memory, peer };
@@ -44,7 +44,7 @@ pub(crate) async fn listen(host: Weak<Host>, broker: i32, door: Door, first: Tcp
     let Some(mut life) = host.upgrade().and_then(|host| host.life(broker)) else { return };
     let mut listener = Some(first);
     loop {
-        if life.wait_for(|is_running| *is_running).await.is_err() {
+        if life.until(|is_running| *is_running).await.is_err() {
             return;
         }
         let bound = match listener.take() {
@@ -62,7 +62,7 @@ pub(crate) async fn listen(host: Weak<Host>, broker: i32, door: Door, first: Tcp
         let mut dying = life.clone();
         tokio::select! {
             biased;
-            ended = dying.wait_for(|is_running| !is_running) => if ended.is_err() { return },
+            ended = dying.until(|is_running| !is_running) => if ended.is_err() { return },
             () = accept(&host, broker, door, &bound) => return,
         }
     }

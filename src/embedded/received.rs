@@ -2,6 +2,8 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use tokio::time::Instant;
+
 use super::{api::Caller, api_name::Api, fetch_session::TopicKey, state::State};
 use crate::{
     model::TopicPartition,
@@ -18,6 +20,8 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReceivedRequest {
+    /// When it came, by tokio's clock.
+    pub at: Instant,
     /// What was asked for.
     pub api: Api,
     /// In which version.
@@ -69,7 +73,8 @@ pub(super) fn read(state: &State, caller: &Caller, request: &Request) -> Option<
     // One that cannot be read names nothing: serving it will say why.
     let partitions = named(state, api, request).unwrap_or_default();
     let client_id = request.client_id.clone().unwrap_or_default();
-    Some(ReceivedRequest { api, version: request.version, broker: caller.broker, client_id, partitions })
+    let (at, version, broker) = (caller.now, request.version, caller.broker);
+    Some(ReceivedRequest { at, api, version, broker, client_id, partitions })
 }
 
 fn named(state: &State, api: Api, request: &Request) -> Result<Vec<TopicPartition>, String> {
@@ -152,7 +157,14 @@ mod tests {
         let mut log = Log::default();
         for version in 0..20_000 {
             let partitions = vec![TopicPartition::new("t", 0); 3];
-            log.push(ReceivedRequest { api: Api::Fetch, version, broker: 1, client_id: "".into(), partitions });
+            log.push(ReceivedRequest {
+                at: Instant::now(),
+                api: Api::Fetch,
+                version,
+                broker: 1,
+                client_id: "".into(),
+                partitions,
+            });
         }
         let kept = log.to_vec();
         assert_eq!((kept.len(), kept.last().map(|request| request.version)), (KEPT / 4, Some(19_999)));

@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) max_offset_metadata: usize,
     /// Of the random numbers, such as those in member ids.
     pub(crate) seed: u64,
+    /// The time of day when it starts, in milliseconds since the epoch; `None` for the real one.
+    pub(crate) start_ms: Option<i64>,
     /// Who may connect on TCP; anyone, if empty.
     pub(crate) users: Users,
 }
@@ -53,6 +55,7 @@ impl Default for Settings {
             max_offset_metadata: 4096,
             // Else a member of an earlier run could be taken for one of this.
             seed: fastrand::u64(..),
+            start_ms: None,
             users: Users::default(),
         }
     }

@@ -92,7 +92,7 @@ impl State {
             (i32::from(id), broker)
         };
         let mut state = State {
-            clock: Clock::starting(now),
+            clock: Clock::starting(now, settings.start_ms),
             brokers: (1..=settings.brokers).map(broker).collect(),
             topics: Topics::default(),
             configs: Configs::default(),

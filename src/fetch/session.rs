@@ -1,4 +1,4 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     model::TopicId,
@@ -16,7 +16,7 @@ pub(crate) struct Session {
     id: i32,
     /// 0 asks for a new session.
     epoch: i32,
-    held: HashMap<Partition, Held>,
+    held: BTreeMap<Partition, Held>,
     rounds: u64,
 }
 
@@ -63,7 +63,7 @@ impl Session {
         if self.epoch == 0 {
             self.held.clear();
         }
-        let mut topics: HashMap<(&str, TopicId), Vec<FetchPartition>> = HashMap::new();
+        let mut topics: BTreeMap<(&str, TopicId), Vec<FetchPartition>> = BTreeMap::new();
         for w in wanted {
             let sent = Sent { offset: w.offset, leader_epoch: w.leader_epoch };
             let held = self.held.insert((Arc::clone(&w.topic), w.id, w.partition), Held { sent, round });
@@ -80,7 +80,7 @@ impl Session {
             message!(FetchTopic { topic: name.into(), topic_id: id.into(), partitions: partitions })
         };
         request.topics = topics.into_iter().map(topic).collect();
-        let mut forgotten: HashMap<(Arc<str>, TopicId), Vec<i32>> = HashMap::new();
+        let mut forgotten: BTreeMap<(Arc<str>, TopicId), Vec<i32>> = BTreeMap::new();
         self.held.retain(|(topic, id, partition), held| {
             if held.round != round {
                 forgotten.entry((Arc::clone(topic), *id)).or_default().push(*partition);

@@ -145,7 +145,7 @@ impl Producer {
         let known = partitions.iter().filter(|p| (p.index as usize) < topic.count);
         let led: Vec<i32> = known.filter(|p| p.leader.is_some()).map(|p| p.index).collect();
         match led.len() {
-            0 => fastrand::i32(..topic.count as i32),
+            0 => fastrand::i32(0..topic.count as i32),
             n => led[fastrand::usize(..n)],
         }
     }

@@ -1,6 +1,6 @@
 use std::{
     any::Any,
-    collections::HashMap,
+    collections::BTreeSet,
     panic::AssertUnwindSafe,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -55,14 +55,14 @@ async fn keep<S: Future<Output = ()> + Send + 'static>(
     senders: &mut JoinSet<()>,
     send: impl Fn(Arc<Shared>, i32, Arc<List>) -> S,
 ) -> Result<(), Box<dyn Any + Send>> {
-    let mut started: HashMap<i32, ()> = HashMap::new();
+    let mut started: BTreeSet<i32> = BTreeSet::new();
     let mut picture = shared.cluster.watch();
     let mut refreshing = None;
     // A point in time, not a pause: what else happens, however often, must not put it off.
     let mut expire_next = Instant::now();
     while !shared.closed.load(Ordering::Acquire) {
         for (broker, list) in shared.lists.lock().iter() {
-            if started.insert(*broker, ()).is_none() {
+            if started.insert(*broker) {
                 senders.spawn(send(Arc::clone(shared), *broker, Arc::clone(list)));
             }
         }
@@ -81,6 +81,7 @@ async fn keep<S: Future<Output = ()> + Send + 'static>(
             }
         };
         tokio::select! {
+            biased;
             done = refresh => {
                 refreshing = None;
                 if done.is_err() {

@@ -92,6 +92,7 @@ pub(super) async fn run(shared: Arc<Shared>, broker: i32, list: Arc<List>) {
             }
         };
         tokio::select! {
+            biased;
             Some((shipped, result)) = requests.next(), if !requests.is_empty() => {
                 unanswered -= bytes_of(&shipped);
                 settle(&shared, shipped, &result.map_err(ClusterError::from));

@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering, fence},
@@ -30,7 +30,7 @@ pub(super) struct Shared {
     topics: RwLock<Topics>,
     pub(super) spares: Arc<Spares>,
     /// The partitions that each broker's sender has to look at.
-    pub(super) lists: Mutex<HashMap<i32, Arc<List>>>,
+    pub(super) lists: Mutex<BTreeMap<i32, Arc<List>>>,
     pub(super) memory: Memory,
     /// −1 until a broker has given one.
     pub(super) producer_id: AtomicI64,
@@ -203,12 +203,18 @@ impl Shared {
         topics.insert(Arc::clone(&topic.name), Arc::new(state));
     }
 
+    /// All partitions, in order: what is done for each happens alike each time, whatever the hash map's order.
     pub(super) fn slots(&self) -> Vec<Arc<Slot>> {
-        self.topics.read().values().flat_map(|topic| topic.slots.iter().cloned()).collect()
+        let mut topics: Vec<Arc<TopicState>> = self.topics.read().values().cloned().collect();
+        topics.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        topics.iter().flat_map(|topic| topic.slots.iter().cloned()).collect()
     }
 
+    /// All topics, in order.
     pub(super) fn topics(&self) -> Vec<Arc<str>> {
-        self.topics.read().keys().cloned().collect()
+        let mut topics: Vec<Arc<str>> = self.topics.read().keys().cloned().collect();
+        topics.sort_unstable();
+        topics
     }
 
     /// Puts a partition on its leader's list, or wakes the sender that has it. One without a leader waits for the keeper.

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use rskafka::messenger::{Messenger, RequestError};
 use tokio::time::{Instant, timeout};
 
@@ -112,15 +113,34 @@ impl Connection {
 
     async fn request<R: Api>(&self, request: R, limit: Duration) -> Result<R::Answer, WireError> {
         self.version::<R>()?;
-        match timeout(limit, self.messenger.request(Call::new(request, &self.attachments))).await {
-            Ok(Ok(answer)) => Ok(answer.body),
-            Ok(Err(error)) => Err(self.failed::<R>(error)),
+        let request = self.messenger.request(Call::new(request, &self.attachments));
+        match timeout(limit, self.while_it_lasts(request)).await {
+            Ok(Some(Ok(answer))) => Ok(answer.body),
+            Ok(Some(Err(error))) => Err(self.failed::<R>(error)),
+            Ok(None) => Err(self.lost::<R>()),
             Err(_) => {
                 // The answer may still come, but nobody can say when; and what is behind it waits for it.
                 self.ending.give_up(format!("{} was not answered within {limit:?}", R::NAME));
                 Err(WireError::Timeout { api: R::NAME, address: self.address.clone(), after: limit })
             }
         }
+    }
+
+    /// What comes of a request until the connection ends. The `Messenger` says so too, but to those who wait in the order of a
+    /// hash map: here it is in the order of their requests, so that a simulation replays exactly.
+    async fn while_it_lasts<T>(&self, request: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(request);
+        tokio::select! {
+            biased;
+            done = &mut request => Some(done),
+            // An answer may have come between the two looks.
+            () = self.ending.ended() => request.now_or_never(),
+        }
+    }
+
+    fn lost<R: Api>(&self) -> WireError {
+        let why = self.ending.reason().unwrap_or("for no known reason").to_owned();
+        WireError::Lost { api: R::NAME, address: self.address.clone(), why }
     }
 
     fn failed<R: Api>(&self, error: RequestError) -> WireError {
@@ -137,7 +157,7 @@ impl Connection {
             }
             _ => {
                 self.ending.give_up(error.to_string());
-                WireError::Lost { api, address, why: self.ending.reason().unwrap_or("for no known reason").to_owned() }
+                self.lost::<R>()
             }
         }
     }

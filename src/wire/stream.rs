@@ -6,7 +6,10 @@ use std::{
 };
 
 use futures_util::task::AtomicWaker;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::Notify,
+};
 
 use super::{
     attachment::{Attachments, Outgoing},
@@ -43,6 +46,7 @@ pub(super) struct Ending {
     reader: AtomicWaker,
     /// A write may wait for a peer that reads no more: nobody else would end it.
     writer: AtomicWaker,
+    waiting: Notify,
 }
 
 impl Ending {
@@ -51,6 +55,12 @@ impl Ending {
         let _ = self.reason.set(reason.into());
         self.reader.wake();
         self.writer.wake();
+        self.waiting.notify_waiters();
+    }
+
+    /// Awaits the end, if it is yet to come.
+    pub(super) async fn ended(&self) {
+        self.waiting.notified().await;
     }
 
     pub(super) fn reason(&self) -> Option<&str> {

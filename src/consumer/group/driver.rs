@@ -335,6 +335,7 @@ impl Driver {
             }
         };
         tokio::select! {
+            biased;
             said = self.conversation.said() => self.conversed(said),
             beat = end_of(&mut self.beating) => {
                 let now = Instant::now();

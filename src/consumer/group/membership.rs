@@ -147,9 +147,9 @@ impl Membership {
         self.is_member() && !matches!(self.state, State::Leading | State::ToSync(_) | State::Syncing)
     }
 
-    /// JoinGroup is under way: the next generation may have begun already.
+    /// JoinGroup is under way, or was and its answer did not come: the next generation may have begun already.
     pub(crate) fn is_joining(&self) -> bool {
-        self.state == State::Joining
+        matches!(self.state, State::Joining | State::Joinless)
     }
 
     pub(crate) fn is_stable(&self) -> bool {

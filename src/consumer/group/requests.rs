@@ -1,6 +1,10 @@
 //! The requests of a member to its coordinator, in our own types.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 
@@ -176,7 +180,7 @@ pub(super) async fn commit(
     offsets: Vec<(TopicPartition, Committed)>,
     limit: Duration,
 ) -> Result<HashMap<TopicPartition, ErrorCode>, Failure> {
-    let mut topics: HashMap<&str, Vec<OffsetCommitRequestPartition>> = HashMap::new();
+    let mut topics: BTreeMap<&str, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
     for (at, committed) in &offsets {
         topics.entry(&at.topic).or_default().push(message!(OffsetCommitRequestPartition {
             partition_index: at.partition,
@@ -215,7 +219,7 @@ pub(super) async fn fetch_committed(
     partitions: Vec<TopicPartition>,
     limit: Duration,
 ) -> Result<CommittedOffsets, Failure> {
-    let mut topics: HashMap<&str, Vec<i32>> = HashMap::new();
+    let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
     for at in &partitions {
         topics.entry(&at.topic).or_default().push(at.partition);
     }

@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, sync::Arc};
 
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     Subscription,
@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     cluster::{Cluster, ClusterError, Snapshot},
+    watched::Watcher,
     wire::ErrorCode,
 };
 
@@ -29,7 +30,7 @@ pub(super) struct Topics {
     list_at: Instant,
     /// What `assigned_of` is to be, of a leader that need not assign.
     finding: Option<Work<Result<PartitionCounts, ClusterError>>>,
-    picture: watch::Receiver<Arc<Snapshot>>,
+    picture: Watcher<Arc<Snapshot>>,
     /// Something may have changed since it was looked at last.
     has_news: bool,
 }
@@ -112,6 +113,7 @@ impl Topics {
     /// Waits until there may be news.
     pub(super) async fn changed(&mut self) {
         tokio::select! {
+            biased;
             listed = end_of(&mut self.listing) => self.listed(Instant::now(), listed),
             found = end_of(&mut self.finding) => match found {
                 Ok(topics) => self.assigned_of = topics,
