@@ -68,6 +68,7 @@ impl<T> Drop for Watched<T> {
 }
 
 impl<T: Clone> Watcher<T> {
+    #[cfg(feature = "embedded")]
     pub(crate) fn get(&self) -> T {
         self.shared.value.read().0.clone()
     }
@@ -90,6 +91,7 @@ impl<T: Clone> Watcher<T> {
     }
 
     /// Waits until the value is such.
+    #[cfg(feature = "embedded")]
     pub(crate) async fn until(&mut self, is_such: impl Fn(&T) -> bool) -> Result<(), Over> {
         while !is_such(&self.get()) {
             self.changed().await?;

@@ -235,11 +235,13 @@ impl group::Client for Members {
         let (stop, mut stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             loop {
-                let received = tokio::select! {
-                    received = consumer.recv() => received.map(drop),
+                tokio::select! {
+                    // It tells of what it tries again itself, as errors.
+                    received = consumer.recv() => if let Err(error) = received {
+                        eprintln!("member {number}: {error}");
+                    },
                     _ = &mut stopped => break,
-                };
-                received?;
+                }
             }
             // It leaves, and waits for its threads.
             tokio::task::spawn_blocking(|| drop(consumer)).await?;
