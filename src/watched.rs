@@ -102,6 +102,8 @@ impl<T: Clone> Watcher<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use futures_util::{FutureExt, poll};
 
     use super::*;
@@ -126,15 +128,19 @@ mod tests {
     #[tokio::test]
     async fn those_who_wait_are_woken_in_their_order() {
         let (watched, order) = (Watched::new(0), Arc::new(parking_lot::Mutex::new(Vec::new())));
+        let waiting = Arc::new(AtomicUsize::new(0));
         let mut tasks = tokio::task::JoinSet::new();
         for n in 0..100 {
-            let (mut watcher, order) = (watched.watch(), Arc::clone(&order));
+            let (mut watcher, order, waiting) = (watched.watch(), Arc::clone(&order), Arc::clone(&waiting));
             tasks.spawn(async move {
+                waiting.fetch_add(1, Ordering::Relaxed);
                 watcher.changed().await.unwrap();
                 order.lock().push(n);
             });
         }
-        tokio::task::yield_now().await;
+        while waiting.load(Ordering::Relaxed) < 100 {
+            tokio::task::yield_now().await;
+        }
         watched.replace_with(|_| 1);
         tasks.join_all().await;
         assert!(order.lock().iter().copied().eq(0..100));
