@@ -208,6 +208,13 @@ fn refused(request: &Request) -> Result<Response, String> {
     api::refuse(request, code).map(Response::Send)
 }
 
+/// The clock's task ends with it.
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.sooner.notify_one();
+    }
+}
+
 /// Lets the state do what falls due by the clock, until the host is gone.
 pub(crate) async fn keep_time(host: std::sync::Weak<Host>) {
     loop {
