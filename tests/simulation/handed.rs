@@ -50,12 +50,14 @@ impl Handed {
     }
 
     /// The member is done with it, and about to say so.
-    pub fn done(&self, at: &TopicPartition, offset: i64) {
+    pub fn done(&self, member: usize, at: &TopicPartition, offset: i64) {
         self.look_at_commits();
         let mut seen = self.seen.lock();
         let behind = seen.done.entry(at.clone()).or_default();
         *behind = (*behind).max(offset + 1);
-        seen.progress.insert(at.clone(), offset + 1);
+        if seen.owners.get(at) == Some(&member) {
+            seen.progress.insert(at.clone(), offset + 1);
+        }
     }
 
     /// Nothing is committed before a member is done with it; and nothing that is committed is taken back, where no commit was
