@@ -160,11 +160,19 @@ impl Desk {
     pub(crate) fn commit(&self, offsets: Offsets, tell: oneshot::Sender<Result<(), CommitError>>) {
         let mut papers = self.papers.lock();
         if papers.ended {
-            drop(tell.send(refused(offsets)));
-        } else {
-            papers.commits.push((offsets, tell));
-            self.news.notify_one();
+            return drop(tell.send(refused(offsets)));
         }
+        // Of before they were lost, though they may be this member's again by now: others may have come further.
+        let (lost, offsets): (Offsets, Offsets) = offsets.into_iter().partition(|(at, _)| papers.lost.contains(at));
+        let tell = match lost.is_empty() {
+            true => tell,
+            false => {
+                drop(tell.send(refused(lost)));
+                oneshot::channel().0
+            }
+        };
+        papers.commits.push((offsets, tell));
+        self.news.notify_one();
     }
 
     /// The member's task ends.
