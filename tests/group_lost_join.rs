@@ -35,3 +35,24 @@ async fn a_commit_of_the_generation_that_has_just_ended_loses_nothing() {
     }
     member.close().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_of_the_generation_that_has_just_ended_loses_nothing() {
+    let embedded = Embedded::builder().topic("greetings", 1).start().await.unwrap();
+    let properties = Properties::from_iter([("retry.backoff.ms", "5000"), ("retry.backoff.max.ms", "5000")]);
+    let kafka = embedded.kafka_with(properties).await.unwrap();
+    let builder = kafka.consumer("readers").subscribe(["greetings"]).set("heartbeat.interval.ms", "500");
+    let builder = builder.assignors([std::sync::Arc::new(CooperativeStickyAssignor) as _]).auto_commit(None);
+    let mut member = builder.build().await.unwrap();
+    let first = member.next_event().await.unwrap().unwrap();
+    assert!(matches!(first, ConsumerEvent::Rebalance(Rebalance::Assigned(_))), "{first:?}");
+
+    let lost = embedded.fault(Api::JoinGroup).once(Fault::LoseAnswer);
+    member.rejoin();
+    lost.until_fired(1).await;
+    // It beats meanwhile, under the generation that it knows.
+    let next = tokio::time::timeout(Duration::from_secs(30), member.next_event()).await;
+    let next = next.expect("it has joined once more").unwrap().unwrap();
+    assert!(matches!(next, ConsumerEvent::Rebalance(Rebalance::Assigned(_))), "{next:?}");
+    member.close().await;
+}

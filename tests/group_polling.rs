@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use milena::{ConsumeError, ConsumerEvent, Kafka, Rebalance};
 use support::{
-    Commits, Direction, Fault, Filter, Journal, Member, Numbers, broker, cluster_control, eventually, new_topic, quick,
-    unique,
+    Commits, Direction, Fault, Filter, Journal, Member, Numbers, broker, eventually, new_topic, quick,
+    real_cluster_control, unique,
 };
 use tokio::time::timeout;
 
@@ -105,7 +105,7 @@ async fn heartbeats_go_on_while_the_user_holds_a_record_and_while_no_fetch_is_an
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heartbeats_go_on_while_a_broker_that_is_fetched_from_stands_still() {
-    let Some(mut control) = cluster_control() else { return };
+    let Some(mut control) = real_cluster_control("a process is paused") else { return };
     let proxied = control.proxied();
     let kafka = Kafka::connect(&control.bootstrap()).await.unwrap();
     let (group, topic) = (unique("still"), new_topic(&control.bootstrap(), "still", 6).await);

@@ -26,9 +26,8 @@ struct Seen {
     done: BTreeMap<TopicPartition, i64>,
     /// As it was seen last.
     committed: BTreeMap<TopicPartition, i64>,
-    owners: BTreeMap<TopicPartition, usize>,
-    /// How far its owner has come with a partition.
-    progress: BTreeMap<TopicPartition, i64>,
+    /// Who owns which partition as far as he knows, which others may know better, and the offset behind all that he is done with.
+    owned: BTreeMap<(TopicPartition, usize), i64>,
 }
 
 impl Handed {
@@ -50,12 +49,14 @@ impl Handed {
     }
 
     /// The member is done with it, and about to say so.
-    pub fn done(&self, at: &TopicPartition, offset: i64) {
+    pub fn done(&self, member: usize, at: &TopicPartition, offset: i64) {
         self.look_at_commits();
         let mut seen = self.seen.lock();
         let behind = seen.done.entry(at.clone()).or_default();
         *behind = (*behind).max(offset + 1);
-        seen.progress.insert(at.clone(), offset + 1);
+        if let Some(progress) = seen.owned.get_mut(&(at.clone(), member)) {
+            *progress = offset + 1;
+        }
     }
 
     /// Nothing is committed before a member is done with it; and nothing that is committed is taken back, where no commit was
@@ -79,28 +80,28 @@ impl Handed {
     pub fn assigned(&self, member: usize, partitions: &[TopicPartition]) {
         let mut seen = self.seen.lock();
         for at in partitions {
-            seen.progress.remove(at);
-            let other = seen.owners.insert(at.clone(), member).filter(|other| *other != member);
-            if let Some(other) = other.filter(|_| self.is_gentle) {
+            let other = seen.owned.keys().find(|(owned, other)| owned == at && *other != member);
+            if let Some((_, other)) = other.filter(|_| self.is_gentle) {
                 self.journal.violation(format_args!("member {member} is assigned {at}, which member {other} owns"));
             }
+            seen.owned.insert((at.clone(), member), -1);
         }
     }
 
     /// The member owns these no more. With `None` it owns nothing.
     pub fn gone(&self, member: usize, partitions: Option<&[TopicPartition]>) {
         let is_gone = |at: &TopicPartition| partitions.is_none_or(|partitions| partitions.contains(at));
-        self.seen.lock().owners.retain(|at, owner| *owner != member || !is_gone(at));
+        self.seen.lock().owned.retain(|(at, owner), _| *owner != member || !is_gone(at));
     }
 
     /// Whether every partition has an owner that is done with all that there is.
     pub fn is_all_done(&self, logs: &Logs) -> bool {
         self.look_at_commits();
         let seen = self.seen.lock();
-        let mut left = logs.iter().filter(|(_, log)| !log.is_empty());
-        left.all(|(at, log)| {
-            let end = log.keys().next_back().map(|last| last + 1);
-            seen.owners.contains_key(at) && [seen.progress.get(at), seen.committed.get(at)].contains(&end.as_ref())
+        let mut left = logs.iter().filter_map(|(at, log)| Some((at, log.keys().next_back()? + 1)));
+        left.all(|(at, end)| {
+            let mut progress = seen.owned.iter().filter(|((owned, _), _)| owned == at).map(|(_, progress)| *progress);
+            progress.any(|progress| progress == end || seen.committed.get(at) == Some(&end))
         })
     }
 

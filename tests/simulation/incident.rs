@@ -183,8 +183,8 @@ fn requests(random: &mut Rng, is_gentle: bool, broker: i32, partition: (&'static
         _ => pick(random, APIS),
     };
     let of_partition = matches!(api, Api::Produce | Api::Fetch | Api::ListOffsets) && random.u32(..100) < 40;
-    // A join that is not answered lasts as long as a session; an offset that is held up comes after those behind it.
-    let is_touchy = is_gentle && matches!(api, Api::JoinGroup | Api::SyncGroup | Api::OffsetCommit);
+    // A join that is not answered lasts as long as a session; an offset that is held up comes after those behind it, as on Kafka.
+    let is_touchy = api == Api::OffsetCommit || is_gentle && matches!(api, Api::JoinGroup | Api::SyncGroup);
     let fault = match random.u32(..100) {
         0..25 => Fault::LoseAnswer,
         25..45 => Fault::Disconnect,

@@ -155,7 +155,7 @@ impl Member {
 
     fn is_done(&mut self, consumer: &mut Consumer, record: &ConsumerRecord) {
         let (at, offset) = (record.topic_partition(), record.offset());
-        self.handed.done(&at, offset);
+        self.handed.done(self.number, &at, offset);
         self.count += 1;
         if let Commits::Every(records) = self.plan.commits {
             self.uncommitted.insert(at, offset + 1);

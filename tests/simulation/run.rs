@@ -131,6 +131,8 @@ async fn simulate(schedule: Arc<Schedule>) -> (Journal, Vec<ReceivedRequest>) {
         }
         sleep(Duration::from_millis(200)).await;
     }
+    // Members-to-be that were lost on their way hold up a rebalance until their session ends.
+    sleep(SESSION).await;
     // Told by the sender's end.
     drop(stops);
     while let Some(ended) = members.join_next().await {
@@ -153,6 +155,9 @@ async fn simulate(schedule: Arc<Schedule>) -> (Journal, Vec<ReceivedRequest>) {
 
 /// How long members may take until they have caught up: the session of one that was dropped has to end, and handlers are slow.
 const CATCHING_UP: Duration = Duration::from_secs(15 * 60);
+
+/// The longest session of a member.
+const SESSION: Duration = Duration::from_secs(46);
 
 async fn connect(embedded: &Embedded, client: &str, request_timeout: Duration) -> Kafka {
     let timeout = request_timeout.as_millis().to_string();

@@ -166,11 +166,19 @@ impl Desk {
     pub(crate) fn commit(&self, offsets: Offsets, tell: oneshot::Sender<Result<(), CommitError>>) {
         let mut papers = self.papers.lock();
         if papers.ended || papers.refused.is_some() {
-            drop(tell.send(Err(papers.why_ended())));
-        } else {
-            papers.commits.push((offsets, Some(tell)));
-            self.news.notify_one();
+            return drop(tell.send(Err(papers.why_ended())));
         }
+        // Of before they were lost, though they may be this member's again by now: others may have come further.
+        let (lost, offsets): (Offsets, Offsets) = offsets.into_iter().partition(|(at, _)| papers.lost.contains(at));
+        let tell = match lost.into_iter().next() {
+            None => Some(tell),
+            Some((partition, _)) => {
+                drop(tell.send(Err(CommitError::NotOwned { partition })));
+                None
+            }
+        };
+        papers.commits.push((offsets, tell));
+        self.news.notify_one();
     }
 
     /// The member's task ends. Why nothing is committed any more.

@@ -301,6 +301,10 @@ impl Membership {
                     _ => {}
                 }
             }
+            // JoinGroup was counted, and its answer did not come: the next one tells what has become of the group.
+            Refusal::OldGeneration if self.state == State::Joinless => {
+                self.heartbeat = Heartbeat::Due(now + self.rules.heartbeat_interval);
+            }
             Refusal::OldGeneration => self.thrown_out(now, "the generation is over"),
             Refusal::UnknownMember => {
                 self.member_id = Arc::from("");
