@@ -114,11 +114,6 @@ impl Embedded {
         assert!(had_it, "group {group} has no member {member}");
     }
 
-    /// The members of a group, by their member ids, in order.
-    pub fn members(&self, group: &str) -> Vec<String> {
-        self.host.with(|state| state.members_of(group).into_iter().map(|(id, _)| id).collect())
-    }
-
     /// What a group has committed.
     pub fn committed(&self, group: &str) -> BTreeMap<TopicPartition, i64> {
         self.host.with(|state| {

@@ -79,8 +79,8 @@ pub async fn happen(embedded: &Embedded, incident: &Incident) -> Option<Injected
             }
         }
         Incident::MemberExpires { which } => {
-            let members = embedded.members(GROUP);
-            if let Some(member) = members.get(which % members.len().max(1)) {
+            let members = embedded.group_members(GROUP);
+            if let Some((member, _)) = members.get(which % members.len().max(1)) {
                 embedded.expire_member(GROUP, member);
             }
         }
