@@ -6,10 +6,14 @@ mod support;
 
 #[allow(unreachable_pub, reason = "these are modules of a test")]
 mod embedded_hostile {
+    //! - `batches`: record batches that are not what they say
     //! - `requests`: what honest clients send, of each API in each version
     //! - `mutation`: what becomes of it
     //! - `peer`: who sends it
 
+    use super::broker;
+
+    mod batches;
     pub mod mutation;
     pub mod peer;
     pub mod requests;
@@ -100,9 +104,8 @@ async fn no_lie_of_a_client_harms_the_broker_or_others() {
         let (_broker, address, topic_id) = broker().await;
         let samples: Arc<[Sample]> = requests::all(topic_id).into();
         let mut honest = Honest::at(&address).await;
-        let liars = (0..LIARS).map(|liar| {
-            tokio::spawn(lie(address.clone(), samples.clone(), sent + liar, ROUND / LIARS))
-        });
+        let liars =
+            (0..LIARS).map(|liar| tokio::spawn(lie(address.clone(), samples.clone(), sent + liar, ROUND / LIARS)));
         let liars = liars.collect::<Vec<_>>();
         while liars.iter().any(|liar| !liar.is_finished()) {
             longest = longest.max(honest.is_served().await);
@@ -141,7 +144,13 @@ async fn what_is_no_request_ends_its_connection_and_nothing_else() {
     }
     // Other protocols, and bytes of none.
     let hello = [&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3][..], &noise(500)].concat();
-    for bytes in [&b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..], &hello, b"SSH-2.0-OpenSSH_9.6\r\n", &[0; 4096], &[0xff; 4096]] {
+    for bytes in [
+        &b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..],
+        &hello,
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        &[0; 4096],
+        &[0xff; 4096],
+    ] {
         assert_eq!(Peer::connect(&address).await.ask(bytes).await, Told::Closed);
     }
     for length in (1..2000).step_by(7) {
@@ -151,7 +160,8 @@ async fn what_is_no_request_ends_its_connection_and_nothing_else() {
     }
     // APIs and versions that there are not.
     for (api, version) in [(-1, 0), (i16::MAX, 0), (4, 0), (68, 1), (3, -1), (3, 99), (0, i16::MIN), (1, 3)] {
-        let header = [&i16::to_be_bytes(api)[..], &i16::to_be_bytes(version), &[0; 4], &[0xff, 0xff], &[0; 64]].concat();
+        let header =
+            [&i16::to_be_bytes(api)[..], &i16::to_be_bytes(version), &[0; 4], &[0xff, 0xff], &[0; 64]].concat();
         let frame = [&(header.len() as u32).to_be_bytes()[..], &header].concat();
         assert_eq!(Peer::connect(&address).await.ask(&frame).await, Told::Closed, "API {api} {version}");
     }

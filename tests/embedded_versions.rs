@@ -87,7 +87,9 @@ async fn the_clients_get_on_with_a_broker_of_kafka_2_1() {
     // It was asked in no version that it does not offer.
     let newest = |api: Api| KAFKA_2_1.iter().find(|(known, _)| *known == api).map(|it| it.1);
     let asked = embedded.requests();
-    for api in [Api::Produce, Api::Fetch, Api::Metadata, Api::JoinGroup, Api::SyncGroup, Api::Heartbeat, Api::OffsetCommit] {
+    for api in
+        [Api::Produce, Api::Fetch, Api::Metadata, Api::JoinGroup, Api::SyncGroup, Api::Heartbeat, Api::OffsetCommit]
+    {
         assert!(asked.iter().any(|request| request.api == api), "{api} was not asked for");
     }
     for request in asked.iter().filter(|request| request.api != Api::ApiVersions) {
@@ -100,7 +102,8 @@ async fn the_clients_get_on_with_a_broker_of_kafka_2_1() {
 async fn asked(embedded: &Embedded, api: Api, version: i16, body: &[u8]) -> Option<Vec<u8>> {
     let mut stream = TcpStream::connect(embedded.bootstrap_servers()).await.unwrap();
     // Of a version that is not flexible: no client id.
-    let mut frame = [&api.key().to_be_bytes()[..], &version.to_be_bytes(), &7_i32.to_be_bytes(), &[0xff, 0xff]].concat();
+    let mut frame =
+        [&api.key().to_be_bytes()[..], &version.to_be_bytes(), &7_i32.to_be_bytes(), &[0xff, 0xff]].concat();
     frame.extend_from_slice(body);
     stream.write_all(&[&(frame.len() as u32).to_be_bytes(), &frame[..]].concat()).await.unwrap();
     let length = stream.read_i32().await.ok()?;

@@ -200,6 +200,13 @@ impl EmbeddedBuilder {
         self
     }
 
+    /// How long a connection on TCP may stand still before it is closed, as `connections.max.idle.ms`: nothing is asked, or
+    /// answers are not read. Default: 10 minutes.
+    pub fn connections_max_idle(mut self, longest: Duration) -> Self {
+        self.settings.max_idle = longest;
+        self
+    }
+
     /// Answers as an older broker does: of these APIs it offers no version above the given one, and an API of which no version
     /// is left is not offered at all. Requests of other versions end their connection, as on Kafka; only ApiVersions is
     /// answered, with UNSUPPORTED_VERSION. Default: what Kafka 4.3 offers.

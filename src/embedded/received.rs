@@ -35,26 +35,41 @@ pub struct ReceivedRequest {
     pub partitions: Vec<TopicPartition>,
 }
 
-/// So many requests and partitions of requests are kept; the oldest go.
+/// So many requests and partitions of requests are kept; the oldest go. Of one request no more partitions than that.
 const KEPT: usize = 10_000;
+/// As many bytes of names count as one more.
+const NAMES: usize = 256;
 
 /// The newest requests, the oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     requests: VecDeque<ReceivedRequest>,
-    /// Requests and the partitions in them.
+    /// What they count.
     size: usize,
 }
 
+/// How much of what is kept a request is.
+fn size_of(request: &ReceivedRequest) -> usize {
+    let mut names = request.client_id.len();
+    // Those of one topic share its name.
+    for (n, partition) in request.partitions.iter().enumerate() {
+        let is_same = n > 0 && Arc::ptr_eq(&request.partitions[n - 1].topic, &partition.topic);
+        names += if is_same { 0 } else { partition.topic.len() };
+    }
+    1 + request.partitions.len() + names / NAMES
+}
+
 impl Log {
-    pub(crate) fn push(&mut self, request: ReceivedRequest) {
-        self.size += 1 + request.partitions.len();
+    pub(crate) fn push(&mut self, mut request: ReceivedRequest) {
+        request.partitions.truncate(KEPT);
+        request.partitions.shrink_to_fit();
+        self.size += size_of(&request);
         self.requests.push_back(request);
         while self.size > KEPT
             && self.requests.len() > 1
             && let Some(oldest) = self.requests.pop_front()
         {
-            self.size -= 1 + oldest.partitions.len();
+            self.size -= size_of(&oldest);
         }
     }
 

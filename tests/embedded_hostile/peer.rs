@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use milena::{Kafka, OffsetSpec, Producer, Record, Consumer};
+use milena::{Consumer, Kafka, OffsetSpec, Producer, Record};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

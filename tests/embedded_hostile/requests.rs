@@ -94,9 +94,8 @@ fn commit(version: i16, topic_id: [u8; 16]) -> OffsetCommitRequest {
             committed_metadata: Some("m".into()),
         })
     };
-    let mut topic = message!(offset_commit_request::OffsetCommitRequestTopic {
-        partitions: vec![partition(0), partition(1)]
-    });
+    let mut topic =
+        message!(offset_commit_request::OffsetCommitRequestTopic { partitions: vec![partition(0), partition(1)] });
     match version {
         10.. => topic.topic_id = Uuid::from_bytes(topic_id),
         _ => topic.name = TOPIC.into(),
@@ -117,10 +116,8 @@ fn committed(version: i16, topic_id: [u8; 16]) -> OffsetFetchRequest {
         10.. => topic.topic_id = Uuid::from_bytes(topic_id),
         _ => topic.name = TOPIC.into(),
     }
-    let group = message!(offset_fetch_request::OffsetFetchRequestGroup {
-        group_id: GROUP.into(),
-        topics: Some(vec![topic])
-    });
+    let group =
+        message!(offset_fetch_request::OffsetFetchRequestGroup { group_id: GROUP.into(), topics: Some(vec![topic]) });
     let all = message!(offset_fetch_request::OffsetFetchRequestGroup { group_id: "h".into(), topics: None });
     message!(OffsetFetchRequest { groups: vec![group, all] })
 }
@@ -230,7 +227,8 @@ fn list_offsets() -> ListOffsetsRequest {
 }
 
 fn epochs() -> OffsetForLeaderEpochRequest {
-    let partition = |index: i32| message!(offset_for_leader_epoch_request::OffsetForLeaderPartition { partition: index });
+    let partition =
+        |index: i32| message!(offset_for_leader_epoch_request::OffsetForLeaderPartition { partition: index });
     let topic = message!(offset_for_leader_epoch_request::OffsetForLeaderTopic {
         topic: TOPIC.into(),
         partitions: vec![partition(0), partition(1)],
@@ -286,14 +284,17 @@ fn metadata(version: i16) -> MetadataRequest {
 /// All of them.
 pub fn all(topic_id: [u8; 16]) -> Vec<Sample> {
     let group = || StrBytes::from(GROUP);
-    let batches: Vec<Bytes> = [Compression::None, Compression::GZIP, Compression::Lz4].map(|it| batch(it).into()).into();
+    let batches: Vec<Bytes> =
+        [Compression::None, Compression::GZIP, Compression::Lz4].map(|it| batch(it).into()).into();
     let samples = [
         in_each((3, 13), |v| produce(v, topic_id, -1, &batches)),
         in_each((4, 18), |v| fetch(v, topic_id, 3, 1, 1000)),
         in_each((1, 11), |_| list_offsets()),
         in_each((0, 13), metadata),
         in_each((0, 4), |v| match v {
-            3.. => message!(ApiVersionsRequest { client_software_name: "a".into(), client_software_version: "1".into() }),
+            3.. => {
+                message!(ApiVersionsRequest { client_software_name: "a".into(), client_software_version: "1".into() })
+            }
             _ => ApiVersionsRequest::default(),
         }),
         in_each((0, 5), |_| message!(InitProducerIdRequest { transaction_timeout_ms: 1000 })),
@@ -303,9 +304,7 @@ pub fn all(topic_id: [u8; 16]) -> Vec<Sample> {
         }),
         in_each((0, 9), join),
         in_each((0, 5), sync),
-        in_each((0, 4), |_| {
-            message!(HeartbeatRequest { group_id: group(), generation_id: 1, member_id: "m".into() })
-        }),
+        in_each((0, 4), |_| message!(HeartbeatRequest { group_id: group(), generation_id: 1, member_id: "m".into() })),
         in_each((0, 5), leave),
         in_each((2, 10), |v| commit(v, topic_id)),
         in_each((1, 10), |v| committed(v, topic_id)),
