@@ -94,7 +94,7 @@ async fn lie(address: String, samples: Arc<[Sample]>, seed: u64, count: u64) -> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_lie_of_a_client_harms_the_broker_or_others() {
     /// As many a broker; what they make of its topics and groups goes with it.
-    const ROUND: u64 = 20_000;
+    const ROUND: u64 = 10_000;
     const LIARS: u64 = 16;
     let count: u64 = std::env::var("MILENA_MUTATIONS").map_or(ROUND, |n| n.parse().expect("a number"));
     let panics_before = panics();

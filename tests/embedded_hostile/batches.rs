@@ -159,7 +159,7 @@ async fn what_is_taken_of_mutated_batches_can_be_read() {
     let batches = codecs.map(requests::batch);
     let mut peer = Peer::connect(&address).await;
     let mut codes: BTreeMap<i16, usize> = BTreeMap::new();
-    for _ in 0..1500 {
+    for _ in 0..500 {
         let mutated: Vec<Vec<u8>> = (0..3)
             .map(|_| {
                 let mut batch = batches[random.usize(..batches.len())].clone();
@@ -180,7 +180,7 @@ async fn what_is_taken_of_mutated_batches_can_be_read() {
         }
     }
     println!("codes: {codes:?}");
-    assert!(codes[&0] > 100 && codes[&CORRUPT_MESSAGE] > 100 && codes[&INVALID_RECORD] > 100, "{codes:?}");
+    assert!([0, CORRUPT_MESSAGE, INVALID_RECORD].iter().all(|code| codes[code] > 50), "{codes:?}");
     // To the end, checksums and all.
     let kafka = Kafka::connect(&address).await.unwrap();
     let reading = kafka.standalone_consumer().assign_topics([TOPIC], OffsetSpec::Beginning);

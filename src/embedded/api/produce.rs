@@ -19,9 +19,10 @@ use crate::{
 
 const ACKS_ALL: i16 = -1;
 const TOPIC_IDS_FROM: i16 = 13;
-/// What the compressed batches of one request may hold together: nobody else is served while they are read. As much as a
-/// consumer of this crate takes of one.
-const MAX_DECOMPRESSED: usize = 128 << 20;
+/// What the compressed batches of one request may hold together, or else this many times what they measure: nobody else is
+/// served while they are read.
+const MAX_DECOMPRESSED: usize = 64 << 20;
+const MAX_RATIO: usize = 8;
 
 /// Appends batches, each to its partition's log, as they are.
 pub(super) fn answer(state: &mut State, caller: &Caller, request: ProduceRequest) -> Outcome<ProduceResponse> {
@@ -29,7 +30,9 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: ProduceRequest
         return refuse(&request, caller.version, ErrorCode::INVALID_REQUIRED_ACKS).into();
     }
     let acks = request.acks;
-    let mut room = MAX_DECOMPRESSED;
+    let batches = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    let bytes: usize = batches.map(|data| data.records.as_ref().map_or(0, |records| records.len())).sum();
+    let mut room = MAX_DECOMPRESSED.max(MAX_RATIO * bytes);
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for topic in request.topic_data {
         let name = match caller.version {
