@@ -32,6 +32,7 @@ use embedded_hostile::{
 };
 use milena::Embedded;
 use support::health::{panics, resident};
+use tokio::io::AsyncWriteExt;
 
 /// What others wait at most, on a machine that has more to do.
 const SOON: Duration = Duration::from_secs(5);
@@ -175,4 +176,37 @@ async fn what_is_no_request_ends_its_connection_and_nothing_else() {
     }
     assert!(honest.is_served().await < SOON);
     assert_eq!(panics(), panics_before, "something panicked");
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_happens_is_closed() {
+    let builder = Embedded::builder().listen("127.0.0.1:0").topic(TOPIC, 1);
+    let broker = builder.connections_max_idle(Duration::from_millis(300)).start().await.unwrap();
+    let address = broker.bootstrap_servers();
+    let metadata = requests::all([0; 16]).into_iter().find(|sample| (sample.api, sample.version) == (3, 5)).unwrap();
+    let (mut silent, mut half, mut waiting) =
+        (Peer::connect(&address).await, Peer::connect(&address).await, Peer::connect(&address).await);
+    half.send(&metadata.frame[..20]).await;
+    // A fetch of what does not come, for as long as can be said.
+    let fetch = requests::in_each((4, 4), |v| {
+        let mut fetch = requests::fetch(v, [0; 16], 1, 1, 1000);
+        fetch.max_wait_ms = i32::MAX;
+        fetch
+    });
+    waiting.send(&fetch[0].frame).await;
+    for (peer, what) in
+        [(&mut silent, "nothing asked"), (&mut half, "half a request"), (&mut waiting, "an endless fetch")]
+    {
+        assert_eq!(peer.told(SOON).await, Told::Closed, "{what}");
+    }
+    // Who does not read: megabytes of answers for it, which end.
+    let mut deaf = Peer::connect(&address).await;
+    let ask = metadata.frame.repeat(200_000);
+    assert!(tokio::time::timeout(4 * SOON, deaf.0.write_all(&ask)).await.expect("it is closed").is_err());
+    // Who goes on asking is served for longer than that.
+    let mut busy = Peer::connect(&address).await;
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(600) {
+        assert!(matches!(busy.ask(&metadata.frame).await, Told::Answer(_)));
+    }
 }

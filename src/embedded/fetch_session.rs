@@ -188,3 +188,51 @@ impl Sessions {
         self.sessions.retain(|_, session| session.broker != broker);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(topic: &str, partition: i32) -> Wanted {
+        let topic = TopicKey::Name(Arc::from(topic));
+        Wanted { topic, partition, offset: 0, max_bytes: 1, leader_epoch: -1, last_epoch: -1, told: None }
+    }
+
+    fn numbers(wanted: &[Wanted]) -> Vec<i32> {
+        wanted.iter().map(|wanted| wanted.partition).collect()
+    }
+
+    #[test]
+    fn each_partition_is_there_once_and_has_its_turn() {
+        let mut sessions = Sessions::default();
+        let asked = [0, 1, 1, 2, 0].map(|partition| wanted("t", partition));
+        let id = sessions.open(1, Partitions::from_iter(asked));
+        let topic = TopicKey::Name("t".into());
+        sessions.told(id, &topic, 0, (5, 0), true);
+        let next = sessions.go_on(1, (id, 1), vec![wanted("t", 3)], &[]).unwrap();
+        assert_eq!(numbers(&next), [1, 2, 0, 3]);
+        let next = sessions.go_on(1, (id, 2), vec![wanted("t", 0)], &[(topic, 1)]).unwrap();
+        assert_eq!((numbers(&next), next[1].told), (vec![2, 0, 3], Some((5, 0))));
+        assert_eq!(sessions.go_on(1, (id, 2), Vec::new(), &[]).unwrap_err(), ErrorCode::INVALID_FETCH_SESSION_EPOCH);
+        assert_eq!(sessions.go_on(2, (id, 3), Vec::new(), &[]).unwrap_err(), ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
+    }
+
+    #[test]
+    fn sessions_that_are_too_many_or_too_large_are_forgotten() {
+        let mut sessions = Sessions::default();
+        let opened: Vec<i32> = (0..=MOST).map(|_| sessions.open(1, Partitions::from_iter([wanted("t", 0)]))).collect();
+        assert_eq!(sessions.sessions.len(), MOST);
+        assert!(sessions.go_on(1, (opened[0], 1), Vec::new(), &[]).is_err());
+        assert!(sessions.go_on(1, (opened[1], 1), Vec::new(), &[]).is_ok());
+        // As long a name as the protocol allows counts too.
+        let name = "t".repeat(MOST_BYTES / 100);
+        let large = |count| Partitions::from_iter((0..count).map(|partition| wanted(&name, partition)));
+        let id = sessions.open(1, large(90));
+        assert!(sessions.go_on(1, (id, 1), Vec::new(), &[]).is_ok());
+        let other = sessions.open(1, large(90));
+        assert_eq!(sessions.go_on(1, (id, 2), Vec::new(), &[]).unwrap_err(), ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
+        let more = (0..30).map(|partition| wanted(&name, 100 + partition)).collect();
+        assert_eq!(sessions.go_on(1, (other, 1), more, &[]).unwrap_err(), ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
+        assert_eq!(sessions.open(1, large(101)), 0);
+    }
+}

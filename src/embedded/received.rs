@@ -168,6 +168,39 @@ mod tests {
     use super::*;
 
     #[test]
+    fn long_names_count_for_more() {
+        let mut log = Log::default();
+        for _ in 0..KEPT {
+            // Of two topics with names that none can have.
+            let topic = || Arc::from("t".repeat(32_000));
+            let partitions =
+                vec![TopicPartition { topic: topic(), partition: 0 }, TopicPartition { topic: topic(), partition: 0 }];
+            let client_id = Arc::from("c".repeat(32_000));
+            log.push(ReceivedRequest {
+                at: Instant::now(),
+                api: Api::Fetch,
+                version: 0,
+                broker: 1,
+                client_id,
+                partitions,
+            });
+        }
+        assert_eq!(log.to_vec().len(), KEPT / (3 + 96_000 / NAMES));
+        let topic = Arc::from("t");
+        let partitions = (0..3 * KEPT as i32).map(|partition| TopicPartition { topic: Arc::clone(&topic), partition });
+        let partitions = partitions.collect();
+        log.push(ReceivedRequest {
+            at: Instant::now(),
+            api: Api::Fetch,
+            version: 0,
+            broker: 1,
+            client_id: "".into(),
+            partitions,
+        });
+        assert_eq!(log.to_vec().iter().map(|request| request.partitions.len()).collect::<Vec<_>>(), [KEPT]);
+    }
+
+    #[test]
     fn the_log_forgets_the_oldest() {
         let mut log = Log::default();
         for version in 0..20_000 {

@@ -173,7 +173,10 @@ where
             answer.encode(&mut encoder, version)
         };
         write().map_err(|error| format!("an answer to {}: {error}", <Self as Served>::NAME))?;
-        Ok(frame)
+        match i32::try_from(frame.len() - 4) {
+            Ok(_) => Ok(frame),
+            Err(_) => Err(format!("an answer to {} is longer than a frame may be", <Self as Served>::NAME)),
+        }
     }
 }
 
