@@ -31,7 +31,7 @@ pub(crate) struct Wanted {
 #[derive(Debug, Default)]
 pub(crate) struct Partitions {
     by_turn: BTreeMap<u64, Wanted>,
-    turns: HashMap<(TopicKey, i32), u64>,
+    turns: HashMap<(TopicKey, i32), u64, foldhash::fast::RandomState>,
     last_turn: u64,
     /// What they take, about.
     bytes: usize,
