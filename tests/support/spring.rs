@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::{Child, ChildStdin, Command},
@@ -23,6 +23,15 @@ use super::{
 };
 
 const PROJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/spring");
+
+/// Of an order, for the product service. The order service calls it `com.acme.order.OrderCreated`.
+pub const PRODUCTS_CLASS: &str = "com.acme.product.OrderCreated";
+/// The header that says of what class a value is.
+pub const TYPE_ID: &str = "__TypeId__";
+/// What a dead letter tells where a handler failed.
+pub const FAILED_LISTENER: &str = "org.springframework.kafka.listener.ListenerExecutionFailedException";
+/// What a dead letter tells where the value was not to be read.
+pub const FAILED_DESERIALIZER: &str = "org.springframework.kafka.support.serializer.DeserializationException";
 
 /// How long a line may take. Several services start at once, on a machine that does other things too.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -65,6 +74,11 @@ pub struct Heard {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
     /// The whole line: some modes print more.
     pub line: Value,
+}
+
+/// As `OrderCreated` is written. No handler can do anything with a negative quantity.
+pub fn order(id: &str, quantity: i32) -> Value {
+    json!({"orderId": id, "product": "tea", "quantity": quantity, "price": 19.9, "createdAt": "2025-03-20T10:30:00.123456789Z"})
 }
 
 impl Spring {

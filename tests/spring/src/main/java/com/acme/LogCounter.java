@@ -15,6 +15,8 @@ class LogCounter implements Service.Input {
 
     @Override
     public void line(String line) {
-        output.print("logged", LogLines.LINES.get());
+        long first = LogLines.first;
+        long millis = first == 0 ? 0 : System.currentTimeMillis() - first;
+        output.print("logged", LogLines.LINES.get(), "bytes", LogLines.BYTES.get(), "millis", millis);
     }
 }
