@@ -14,6 +14,8 @@
 //! - [`proxy`]: faults between a client and a peer, one request or answer at a time
 //! - [`proxied_cluster`]: a proxy before each node
 //! - [`java_assignors`]: what the Java client's assignors say of a group
+//! - [`reading`]: records of a topic, and what is in them
+//! - [`spring`]: a Spring Boot service
 //! - [`topics`]: names that no other test uses
 //! - [`wait`]: waiting for a condition instead of for a time
 
@@ -33,6 +35,8 @@ pub mod peer;
 pub mod plain;
 pub mod proxied_cluster;
 pub mod proxy;
+pub mod reading;
+pub mod spring;
 pub mod topics;
 pub mod wait;
 
@@ -50,5 +54,7 @@ pub use peer::{Client, Peer, PeerGroup};
 pub use plain::Plain;
 pub use proxied_cluster::ProxiedCluster;
 pub use proxy::{Counts, Direction, Fault, Filter, Proxy};
-pub use topics::{new_topic, unique};
+pub use reading::{headers_of, json_of, owned, read, text};
+pub use spring::{Heard, Spring, with_spring};
+pub use topics::{create_topic, new_topic, unique};
 pub use wait::eventually;

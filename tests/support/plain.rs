@@ -93,7 +93,8 @@ fn push_hex(line: &mut String, bytes: Option<&[u8]>) {
     }
 }
 
-fn bytes(hex: &str) -> Option<Vec<u8>> {
+/// Of hexadecimal digits; `-` is none.
+pub(super) fn bytes(hex: &str) -> Option<Vec<u8>> {
     let digit = |digit: u8| char::from(digit).to_digit(16).expect("a hexadecimal digit") as u8;
     (hex != "-").then(|| hex.as_bytes().chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect())
 }

@@ -27,6 +27,11 @@ pub async fn new_topic_with(bootstrap: &str, prefix: &str, partitions: i32, sett
     name
 }
 
+/// A topic whose name follows from another's. Every broker knows it.
+pub async fn create_topic(kafka: &Kafka, name: &str, partitions: i32) {
+    kafka.admin().create_topic(NewTopic::new(name).partitions(partitions)).await.expect("a topic");
+}
+
 /// A name for a topic, group or transactional id that no other test uses, on a cluster that outlives the tests too.
 pub fn unique(prefix: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
