@@ -5,10 +5,9 @@
 mod support;
 
 use std::{
-    panic,
     sync::{
-        Arc, Once,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -17,6 +16,7 @@ use milena::{ConnectError, Kafka, OffsetReset, OffsetSpec, Properties, Record, T
 use parking_lot::Mutex;
 use support::{
     Impostor, eventually,
+    health::{panics, resident},
     impostor::{PARTITIONS, TOPIC},
 };
 use tokio::{
@@ -29,26 +29,6 @@ use tokio::{
 const HANG: Duration = Duration::from_secs(60);
 /// What lies may cost: an answer may be that large, honestly, and one per purpose of a connection is in memory.
 const MEMORY: usize = 256 << 20;
-
-/// Panics of all threads, those of spawned tasks too, which nobody sees otherwise.
-fn panics() -> usize {
-    static SEEN: AtomicUsize = AtomicUsize::new(0);
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let default = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            SEEN.fetch_add(1, Ordering::SeqCst);
-            default(info);
-        }));
-    });
-    SEEN.load(Ordering::SeqCst)
-}
-
-fn resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the field");
-    line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
-}
 
 async fn connect(bootstrap: &str) -> Result<Kafka, ConnectError> {
     let quick = [

@@ -1,9 +1,9 @@
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -25,7 +25,7 @@ use crate::{
 /// As Kafka's `socket.request.max.bytes`.
 const MAX_FRAME: usize = 100 << 20;
 /// Room is made as the bytes come, and not when they are announced.
-const READ_AT_ONCE: usize = 64 << 10;
+const READ_AT_ONCE: usize = 16 << 10;
 
 /// A client at the other end of a connection to one broker.
 pub(crate) struct Client {
@@ -53,56 +53,88 @@ pub(crate) async fn serve(client: Client, socket: Box<dyn Socket>, mut life: Wat
     }
 }
 
-async fn read_frame(socket: &mut Box<dyn Socket>, max: usize) -> io::Result<Option<Bytes>> {
-    let length = match socket.read_i32().await {
-        Ok(length) => length,
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let length = usize::try_from(length).ok().filter(|length| *length <= max);
-    let length = length.ok_or_else(|| malformed(format!("a frame may measure up to {max} bytes")))?;
-    let mut frame = BytesMut::new();
-    while frame.len() < length {
-        let missing = length - frame.len();
-        // What has come doubles the room at most.
-        frame.reserve(missing.min(READ_AT_ONCE.max(frame.len())));
-        if socket.take(missing as u64).read_buf(&mut frame).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+/// A client's socket, on which something must happen from time to time.
+struct Stream {
+    socket: Box<dyn Socket>,
+    /// `None` within the process: a test may let a day go by.
+    max_idle: Option<Duration>,
+}
+
+impl Stream {
+    async fn within<T>(max_idle: Option<Duration>, io: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        match max_idle {
+            Some(longest) => timeout(longest, io).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+            None => io.await,
         }
     }
-    Ok(Some(frame.freeze()))
+
+    async fn write(&mut self, mut bytes: impl Buf) -> io::Result<()> {
+        while bytes.has_remaining() {
+            if Self::within(self.max_idle, self.socket.write_buf(&mut bytes)).await? == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+        }
+        Self::within(self.max_idle, self.socket.flush()).await
+    }
+
+    async fn read_frame(&mut self, max: usize) -> io::Result<Option<Bytes>> {
+        let (socket, max_idle) = (&mut self.socket, self.max_idle);
+        let length = match Self::within(max_idle, socket.read_i32()).await {
+            Ok(length) => length,
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let length = usize::try_from(length).ok().filter(|length| *length <= max);
+        let length = length.ok_or_else(|| malformed(format!("a frame may measure up to {max} bytes")))?;
+        let mut frame = BytesMut::new();
+        while frame.len() < length {
+            let missing = length - frame.len();
+            // What has come doubles the room at most.
+            frame.reserve(missing.min(READ_AT_ONCE.max(frame.len())));
+            let mut some = socket.take(missing as u64);
+            if Self::within(max_idle, some.read_buf(&mut frame)).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(Some(frame.freeze()))
+    }
 }
 
 impl Client {
-    async fn serve(&self, mut socket: Box<dyn Socket>) -> io::Result<()> {
-        let users = match self.door {
-            Door::Tcp | Door::Proxied => self.host.with(|state| state.settings.users.clone()),
-            Door::Memory => Users::default(),
+    async fn serve(&self, socket: Box<dyn Socket>) -> io::Result<()> {
+        let (users, max_idle) = match self.door {
+            Door::Tcp | Door::Proxied => {
+                self.host.with(|state| (state.settings.users.clone(), Some(state.settings.max_idle)))
+            }
+            Door::Memory => (Users::default(), None),
         };
+        let mut stream = Stream { socket, max_idle };
         let mut sasl = Sasl::new(users);
-        while let Some(frame) = read_frame(&mut socket, sasl.max_frame(MAX_FRAME)).await? {
+        while let Some(frame) = stream.read_frame(sasl.max_frame(MAX_FRAME)).await? {
             let request = match sasl.take(frame).map_err(malformed)? {
                 Step::Serve(request) => request,
                 Step::Answer(answer) => {
-                    socket.write_all(&answer).await?;
-                    socket.flush().await?;
+                    stream.write(answer).await?;
                     continue;
                 }
                 Step::Refuse(answer, why) => {
-                    socket.write_all(&answer).await?;
-                    socket.shutdown().await?;
+                    stream.write(answer).await?;
+                    stream.socket.shutdown().await?;
                     return Err(malformed(why));
                 }
             };
-            let Some(answer) = self.answer(&request, &mut socket).await? else { continue };
-            socket.write_all(&answer).await?;
-            socket.flush().await?;
+            let answer = self.answer(&request, &mut stream).await?;
+            // Whoever does not read need not be remembered for what he has said too.
+            drop(request);
+            if let Some(answer) = answer {
+                stream.write(answer).await?;
+            }
         }
         Ok(())
     }
 
     /// The frame that goes back; `None` if the client wants none.
-    async fn answer(&self, request: &Request, socket: &mut Box<dyn Socket>) -> io::Result<Option<BytesMut>> {
+    async fn answer(&self, request: &Request, stream: &mut Stream) -> io::Result<Option<BytesMut>> {
         let mut caller = Caller {
             now: Instant::now(),
             broker: self.broker,
@@ -128,7 +160,7 @@ impl Client {
         let fate = self.host.with(|state| state.receive(&caller, request));
         caller.faults = fate.parts;
         match fate.whole {
-            None | Some(Fault::CorruptRecords) => self.apply(&caller, request).await,
+            None | Some(Fault::CorruptRecords) => Stream::within(stream.max_idle, self.apply(&caller, request)).await,
             Some(Fault::Error(code)) => {
                 let refused = api::refuse(request, code).map_err(malformed)?;
                 // As Kafka: who wants no answer is told by the end of the connection.
@@ -150,7 +182,7 @@ impl Client {
                 Ok(answer)
             }
             Some(Fault::Silence) => {
-                drain(socket).await?;
+                drain(&mut stream.socket).await?;
                 Err(injected())
             }
             Some(Fault::Corrupt) => {

@@ -1,12 +1,12 @@
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
 use crate::{model::TopicId, wire::ErrorCode};
 
 /// How a fetch names a topic: by id since version 13.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum TopicKey {
     Name(Arc<str>),
     Id(TopicId),
@@ -27,6 +27,60 @@ pub(crate) struct Wanted {
     pub(crate) told: Option<(i64, i64)>,
 }
 
+/// Partitions in the order in which they are read, each once.
+#[derive(Debug, Default)]
+pub(crate) struct Partitions {
+    by_turn: BTreeMap<u64, Wanted>,
+    turns: HashMap<(TopicKey, i32), u64, foldhash::fast::RandomState>,
+    last_turn: u64,
+    /// What they take, about.
+    bytes: usize,
+}
+
+impl Partitions {
+    /// Behind the others, or in the place of what was wanted of it before.
+    fn insert(&mut self, wanted: Wanted) {
+        match self.turns.get(&(wanted.topic.clone(), wanted.partition)).and_then(|turn| self.by_turn.get_mut(turn)) {
+            Some(known) => *known = Wanted { told: known.told, ..wanted },
+            None => self.push(wanted),
+        }
+    }
+
+    fn push(&mut self, wanted: Wanted) {
+        self.last_turn += 1;
+        self.bytes += bytes_of(&wanted.topic);
+        self.turns.insert((wanted.topic.clone(), wanted.partition), self.last_turn);
+        self.by_turn.insert(self.last_turn, wanted);
+    }
+
+    fn remove(&mut self, topic: &TopicKey, partition: i32) -> Option<Wanted> {
+        let turn = self.turns.remove(&(topic.clone(), partition))?;
+        self.bytes -= bytes_of(topic);
+        self.by_turn.remove(&turn)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Wanted> {
+        self.by_turn.values()
+    }
+}
+
+/// As Kafka: of a partition that is named twice the last counts.
+impl FromIterator<Wanted> for Partitions {
+    fn from_iter<I: IntoIterator<Item = Wanted>>(wanted: I) -> Self {
+        let mut partitions = Partitions::default();
+        wanted.into_iter().for_each(|wanted| partitions.insert(wanted));
+        partitions
+    }
+}
+
+fn bytes_of(topic: &TopicKey) -> usize {
+    let name = match topic {
+        TopicKey::Name(name) => name.len(),
+        TopicKey::Id(_) => 0,
+    };
+    2 * size_of::<Wanted>() + name
+}
+
 /// The fetch sessions of all brokers (KIP-227).
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
@@ -40,12 +94,14 @@ struct Session {
     /// The one that the client's next fetch must carry.
     epoch: i32,
     /// The next to be read first.
-    partitions: VecDeque<Wanted>,
+    partitions: Partitions,
     used: u64,
 }
 
 /// As Kafka's `max.incremental.fetch.session.cache.slots`.
 const MOST: usize = 1000;
+/// What the partitions of all sessions may take together: some 300,000 of them. Less in this module's tests, which fill it.
+const MOST_BYTES: usize = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 
 /// The epoch that asks for a new session.
 pub(crate) const INITIAL_EPOCH: i32 = 0;
@@ -53,21 +109,31 @@ pub(crate) const INITIAL_EPOCH: i32 = 0;
 pub(crate) const FINAL_EPOCH: i32 = -1;
 
 impl Sessions {
-    /// A new session for these partitions; its id.
-    pub(crate) fn open(&mut self, broker: i32, partitions: Vec<Wanted>) -> i32 {
-        if self.sessions.len() >= MOST {
-            let oldest = self.sessions.iter().min_by_key(|(_, session)| session.used).map(|(id, _)| *id);
-            oldest.map(|id| self.sessions.remove(&id));
+    /// A new session for these partitions; its id. 0, for none, if they are too many.
+    pub(crate) fn open(&mut self, broker: i32, partitions: Partitions) -> i32 {
+        if partitions.bytes > MOST_BYTES {
+            return 0;
         }
         self.made = self.made.checked_add(1).unwrap_or(1);
-        let session = Session { broker, epoch: 1, partitions: partitions.into(), used: self.made as u64 };
-        self.sessions.insert(self.made, session);
-        self.made
+        let id = self.made;
+        self.sessions.insert(id, Session { broker, epoch: 1, partitions, used: id as u64 });
+        self.keep_within_limits(id);
+        id
+    }
+
+    /// Those that were not used for longest go, but not `kept`.
+    fn keep_within_limits(&mut self, kept: i32) {
+        let mut bytes: usize = self.sessions.values().map(|session| session.partitions.bytes).sum();
+        while self.sessions.len() > MOST || bytes > MOST_BYTES {
+            let others = self.sessions.iter().filter(|(id, _)| **id != kept);
+            let Some(oldest) = others.min_by_key(|(_, session)| session.used).map(|(id, _)| *id) else { return };
+            bytes -= self.sessions.remove(&oldest).map_or(0, |session| session.partitions.bytes);
+        }
     }
 
     /// What a session fetches; nothing if there is no such session.
     pub(crate) fn partitions(&self, id: i32) -> impl Iterator<Item = &Wanted> {
-        self.sessions.get(&id).into_iter().flat_map(|session| &session.partitions)
+        self.sessions.get(&id).into_iter().flat_map(|session| session.partitions.iter())
     }
 
     pub(crate) fn close(&mut self, id: i32) {
@@ -89,32 +155,84 @@ impl Sessions {
         }
         session.epoch = epoch.checked_add(1).unwrap_or(1);
         session.used += 1;
-        session.partitions.retain(|known| {
-            !forgotten.iter().any(|(topic, partition)| *topic == known.topic && *partition == known.partition)
-        });
-        for wanted in changed {
-            match session.partitions.iter_mut().find(|p| p.topic == wanted.topic && p.partition == wanted.partition) {
-                Some(known) => *known = Wanted { told: known.told, ..wanted },
-                None => session.partitions.push_back(wanted),
-            }
+        for (topic, partition) in forgotten {
+            session.partitions.remove(topic, *partition);
         }
-        Ok(session.partitions.iter().cloned().collect())
+        changed.into_iter().for_each(|wanted| session.partitions.insert(wanted));
+        if session.partitions.bytes > MOST_BYTES {
+            self.sessions.remove(&id);
+            return Err(ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
+        }
+        let partitions = session.partitions.iter().cloned().collect();
+        self.keep_within_limits(id);
+        Ok(partitions)
     }
 
     /// What the client is being told of a partition. One that had records goes behind the others, so that each has its turn.
     pub(crate) fn told(&mut self, id: i32, topic: &TopicKey, partition: i32, told: (i64, i64), had_records: bool) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Some(at) = session.partitions.iter().position(|p| p.topic == *topic && p.partition == partition) else {
-            return;
-        };
-        session.partitions[at].told = Some(told);
-        if had_records && let Some(moved) = session.partitions.remove(at) {
-            session.partitions.push_back(moved);
+        let partitions = &mut session.partitions;
+        if had_records {
+            if let Some(moved) = partitions.remove(topic, partition) {
+                partitions.push(Wanted { told: Some(told), ..moved });
+            }
+        } else if let Some(turn) = partitions.turns.get(&(topic.clone(), partition))
+            && let Some(wanted) = partitions.by_turn.get_mut(turn)
+        {
+            wanted.told = Some(told);
         }
     }
 
     /// The broker has stopped: it remembers nothing.
     pub(crate) fn forget_broker(&mut self, broker: i32) {
         self.sessions.retain(|_, session| session.broker != broker);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(topic: &str, partition: i32) -> Wanted {
+        let topic = TopicKey::Name(Arc::from(topic));
+        Wanted { topic, partition, offset: 0, max_bytes: 1, leader_epoch: -1, last_epoch: -1, told: None }
+    }
+
+    fn numbers(wanted: &[Wanted]) -> Vec<i32> {
+        wanted.iter().map(|wanted| wanted.partition).collect()
+    }
+
+    #[test]
+    fn each_partition_is_there_once_and_has_its_turn() {
+        let mut sessions = Sessions::default();
+        let asked = [0, 1, 1, 2, 0].map(|partition| wanted("t", partition));
+        let id = sessions.open(1, Partitions::from_iter(asked));
+        let topic = TopicKey::Name("t".into());
+        sessions.told(id, &topic, 0, (5, 0), true);
+        let next = sessions.go_on(1, (id, 1), vec![wanted("t", 3)], &[]).unwrap();
+        assert_eq!(numbers(&next), [1, 2, 0, 3]);
+        let next = sessions.go_on(1, (id, 2), vec![wanted("t", 0)], &[(topic, 1)]).unwrap();
+        assert_eq!((numbers(&next), next[1].told), (vec![2, 0, 3], Some((5, 0))));
+        assert_eq!(sessions.go_on(1, (id, 2), Vec::new(), &[]).unwrap_err(), ErrorCode::INVALID_FETCH_SESSION_EPOCH);
+        assert_eq!(sessions.go_on(2, (id, 3), Vec::new(), &[]).unwrap_err(), ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
+    }
+
+    #[test]
+    fn sessions_that_are_too_many_or_too_large_are_forgotten() {
+        let mut sessions = Sessions::default();
+        let opened: Vec<i32> = (0..=MOST).map(|_| sessions.open(1, Partitions::from_iter([wanted("t", 0)]))).collect();
+        assert_eq!(sessions.sessions.len(), MOST);
+        assert!(sessions.go_on(1, (opened[0], 1), Vec::new(), &[]).is_err());
+        assert!(sessions.go_on(1, (opened[1], 1), Vec::new(), &[]).is_ok());
+        // Names count too.
+        let name = "t".repeat(MOST_BYTES / 100 - 2 * size_of::<Wanted>());
+        let large = |count| Partitions::from_iter((0..count).map(|partition| wanted(&name, partition)));
+        let id = sessions.open(1, large(90));
+        assert!(sessions.go_on(1, (id, 1), Vec::new(), &[]).is_ok());
+        let other = sessions.open(1, large(90));
+        assert_eq!(sessions.go_on(1, (id, 2), Vec::new(), &[]).unwrap_err(), ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
+        let more = (0..30).map(|partition| wanted(&name, 100 + partition)).collect();
+        assert_eq!(sessions.go_on(1, (other, 1), more, &[]).unwrap_err(), ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
+        assert_eq!(sessions.open(1, large(101)), 0);
     }
 }

@@ -3,6 +3,7 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::net::{TcpListener, lookup_host};
 
 use super::{
+    api_name::Api,
     disk::DataError,
     host::{self, Host},
     listen::{self, Within},
@@ -197,6 +198,32 @@ impl EmbeddedBuilder {
     pub fn default_partitions(mut self, count: u32) -> Self {
         self.settings.default_partitions = count.max(1);
         self
+    }
+
+    /// How long a connection on TCP may stand still before it is closed, as `connections.max.idle.ms`: nothing is asked, or
+    /// answers are not read. Default: 10 minutes.
+    pub fn connections_max_idle(mut self, longest: Duration) -> Self {
+        self.settings.max_idle = longest;
+        self
+    }
+
+    /// Answers as an older broker does: of these APIs it offers no version above the given one, and an API of which no version
+    /// is left is not offered at all. Requests of other versions end their connection, as on Kafka; only ApiVersions is
+    /// answered, with UNSUPPORTED_VERSION. Default: what Kafka 4.3 offers.
+    ///
+    /// ```
+    /// # use milena::{Api, Embedded};
+    /// // Metadata as of Kafka 2.1, which had no OffsetDelete.
+    /// Embedded::builder().max_versions([(Api::Metadata, 7)]).without(Api::OffsetDelete);
+    /// ```
+    pub fn max_versions(mut self, newest: impl IntoIterator<Item = (Api, i16)>) -> Self {
+        self.settings.max_versions.extend(newest.into_iter().map(|(api, version)| (api.key(), version)));
+        self
+    }
+
+    /// Does not offer this API, as a broker from before it was there. Default: all are offered.
+    pub fn without(self, api: Api) -> Self {
+        self.max_versions([(api, -1)])
     }
 
     /// Keeps topics, records, producer ids and committed offsets in this directory, which is made if it is not there, and

@@ -104,7 +104,7 @@ impl Log {
             };
         }
         let Some(second) = batches.next() else { return first.bytes().clone() };
-        let mut read = BytesMut::with_capacity(max.min(self.bytes));
+        let mut read = BytesMut::with_capacity(self.readable(offset, max));
         read.extend_from_slice(first.bytes());
         for batch in std::iter::once(second).chain(batches) {
             let left = max - read.len();

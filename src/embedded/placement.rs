@@ -52,7 +52,15 @@ pub(crate) fn place(state: &State, first: usize, count: usize, replication: usiz
 }
 
 /// As many partitions one request may create, as in Kafka.
-pub(crate) const MAX_PARTITIONS: usize = 10_000;
+const MAX_PARTITIONS: usize = 10_000;
+/// As many there may be, as Kafka's guides have it for a large cluster: memory is not to grow without bounds.
+const MAX_PARTITIONS_IN_ALL: usize = 200_000;
+
+/// How many partitions one request may create now.
+pub(crate) fn room(state: &State) -> usize {
+    let there: usize = state.topics.iter().map(|topic| topic.partitions.len()).sum();
+    MAX_PARTITIONS.min(MAX_PARTITIONS_IN_ALL.saturating_sub(there))
+}
 
 pub(crate) fn too_many() -> Refusal {
     (ErrorCode::POLICY_VIOLATION, "Excessively large number of partitions per request.".to_owned())

@@ -35,26 +35,41 @@ pub struct ReceivedRequest {
     pub partitions: Vec<TopicPartition>,
 }
 
-/// So many requests and partitions of requests are kept; the oldest go.
+/// So many requests and partitions of requests are kept; the oldest go. Of one request no more partitions than that.
 const KEPT: usize = 10_000;
+/// As many bytes of names count as one more.
+const NAMES: usize = 256;
 
 /// The newest requests, the oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     requests: VecDeque<ReceivedRequest>,
-    /// Requests and the partitions in them.
+    /// What they count.
     size: usize,
 }
 
+/// How much of what is kept a request is.
+fn size_of(request: &ReceivedRequest) -> usize {
+    let mut names = request.client_id.len();
+    // Those of one topic share its name.
+    for (n, partition) in request.partitions.iter().enumerate() {
+        let is_same = n > 0 && Arc::ptr_eq(&request.partitions[n - 1].topic, &partition.topic);
+        names += if is_same { 0 } else { partition.topic.len() };
+    }
+    1 + request.partitions.len() + names / NAMES
+}
+
 impl Log {
-    pub(crate) fn push(&mut self, request: ReceivedRequest) {
-        self.size += 1 + request.partitions.len();
+    pub(crate) fn push(&mut self, mut request: ReceivedRequest) {
+        request.partitions.truncate(KEPT);
+        request.partitions.shrink_to_fit();
+        self.size += size_of(&request);
         self.requests.push_back(request);
         while self.size > KEPT
             && self.requests.len() > 1
             && let Some(oldest) = self.requests.pop_front()
         {
-            self.size -= 1 + oldest.partitions.len();
+            self.size -= size_of(&oldest);
         }
     }
 
@@ -151,6 +166,39 @@ pub(super) fn of_session(state: &State, request: &Request) -> Vec<TopicPartition
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_names_count_for_more() {
+        let mut log = Log::default();
+        for _ in 0..KEPT {
+            // Of two topics with names that none can have.
+            let topic = || Arc::from("t".repeat(32_000));
+            let partitions =
+                vec![TopicPartition { topic: topic(), partition: 0 }, TopicPartition { topic: topic(), partition: 0 }];
+            let client_id = Arc::from("c".repeat(32_000));
+            log.push(ReceivedRequest {
+                at: Instant::now(),
+                api: Api::Fetch,
+                version: 0,
+                broker: 1,
+                client_id,
+                partitions,
+            });
+        }
+        assert_eq!(log.to_vec().len(), KEPT / (3 + 96_000 / NAMES));
+        let topic = Arc::from("t");
+        let partitions = (0..3 * KEPT as i32).map(|partition| TopicPartition { topic: Arc::clone(&topic), partition });
+        let partitions = partitions.collect();
+        log.push(ReceivedRequest {
+            at: Instant::now(),
+            api: Api::Fetch,
+            version: 0,
+            broker: 1,
+            client_id: "".into(),
+            partitions,
+        });
+        assert_eq!(log.to_vec().iter().map(|request| request.partitions.len()).collect::<Vec<_>>(), [KEPT]);
+    }
 
     #[test]
     fn the_log_forgets_the_oldest() {

@@ -25,6 +25,9 @@ struct Written {
 /// As many batches of a producer are remembered; it may have as many in flight.
 const REMEMBERED: usize = 5;
 
+/// As many producers are remembered; of more, half are forgotten, those that wrote last the longest ago.
+const MOST_PRODUCERS: usize = 20_000;
+
 /// What a batch is to the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arrival {
@@ -63,6 +66,9 @@ impl Sequences {
         if batch.producer_id() < 0 || batch.is_control() {
             return;
         }
+        if self.producers.len() >= MOST_PRODUCERS && !self.producers.contains_key(&batch.producer_id()) {
+            self.forget_half();
+        }
         let epoch = batch.producer_epoch();
         let producer = self
             .producers
@@ -78,6 +84,15 @@ impl Sequences {
     }
 }
 
+impl Sequences {
+    fn forget_half(&mut self) {
+        let newest = |producer: &Producer| producer.last.back().map_or(-1, |written| written.offset);
+        let mut offsets: Vec<i64> = self.producers.values().map(newest).collect();
+        let (_, middle, _) = offsets.select_nth_unstable(MOST_PRODUCERS / 2);
+        self.producers.retain(|_, producer| newest(producer) >= *middle);
+    }
+}
+
 /// Sequence numbers begin at 0 again behind the largest.
 fn last_sequence(batch: &Batch) -> i32 {
     let more = i64::from(batch.count()) - 1;
@@ -86,4 +101,31 @@ fn last_sequence(batch: &Batch) -> i32 {
 
 fn following(sequence: i32) -> i32 {
     if sequence == i32::MAX { 0 } else { sequence + 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{BatchBuilder, Compression, RecordSet};
+
+    fn batch_of(producer_id: i64) -> Batch {
+        let mut builder = BatchBuilder::new(Vec::new());
+        builder.append(1, None, Some(b"v"), &[]);
+        let mut sealed = builder.seal(Compression::None).unwrap();
+        sealed.stamp(producer_id, 0, 0, false);
+        RecordSet::new(sealed.bytes().to_vec().into()).next().unwrap().unwrap()
+    }
+
+    #[test]
+    fn of_too_many_producers_the_newest_are_remembered() {
+        let mut sequences = Sequences::default();
+        let most = MOST_PRODUCERS as i64;
+        for id in 0..=most {
+            sequences.written(&batch_of(id), id);
+        }
+        assert!(sequences.producers.len() <= MOST_PRODUCERS / 2 + 1);
+        assert_eq!(sequences.check(&batch_of(most)), Ok(Arrival::Duplicate(most)));
+        assert_eq!(sequences.check(&batch_of(most - 1)), Ok(Arrival::Duplicate(most - 1)));
+        assert_eq!(sequences.check(&batch_of(0)), Ok(Arrival::New));
+    }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) initial_rebalance_delay_ms: u64,
     /// As `group.min.session.timeout.ms` and `group.max.session.timeout.ms`, milliseconds.
     pub(crate) session_timeouts_ms: (i32, i32),
+    /// As `connections.max.idle.ms`, of connections on TCP.
+    pub(crate) max_idle: Duration,
     /// As `offset.metadata.max.bytes`.
     pub(crate) max_offset_metadata: usize,
     /// Of the random numbers, such as those in member ids.
@@ -50,8 +52,9 @@ impl Default for Settings {
             max_versions: BTreeMap::new(),
             // Kafka waits 3 s for more members before a group's first assignment; a test has better uses for its time.
             initial_rebalance_delay_ms: 0,
-            // This and the next are Kafka's.
+            // This and the next two are Kafka's.
             session_timeouts_ms: (6_000, 1_800_000),
+            max_idle: Duration::from_secs(600),
             max_offset_metadata: 4096,
             // Else a member of an earlier run could be taken for one of this.
             seed: fastrand::u64(..),

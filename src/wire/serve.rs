@@ -7,7 +7,7 @@ use kafka_wire::{
     API_DESCRIPTORS, KafkaMessage, KafkaRequest, RequestHeader, RequestResponsePair, ResponseHeader,
     request_header_version, response_header_version,
 };
-use kafka_wire_core::{ApiKey, ApiVersion, Decoder, Encoder, KafkaDecode, KafkaEncode};
+use kafka_wire_core::{ApiKey, ApiVersion, DecodeLimits, Decoder, Encoder, KafkaDecode, KafkaEncode};
 
 use super::apis::{api_name, control_limits, fetch_limits};
 
@@ -58,6 +58,67 @@ fn i16_at(frame: &[u8], at: usize) -> Option<i16> {
     frame.get(at..at + 2).map(|bytes| i16::from_be_bytes([bytes[0], bytes[1]]))
 }
 
+const PRODUCE: i16 = <kafka_wire::ProduceRequest as KafkaRequest>::API_KEY.value();
+const JOIN_GROUP: i16 = <kafka_wire::JoinGroupRequest as KafkaRequest>::API_KEY.value();
+const SYNC_GROUP: i16 = <kafka_wire::SyncGroupRequest as KafkaRequest>::API_KEY.value();
+
+/// What reading a request may take. What is read takes up to a hundred times what stands on the wire, where strings and arrays
+/// are empty; and its answer as much.
+fn limits(api_key: i16) -> DecodeLimits {
+    let mut limits = control_limits();
+    match api_key {
+        // Its records are bounded by the frame, and are not copied.
+        PRODUCE => return fetch_limits(),
+        // They carry what members say of themselves, and what they are given.
+        JOIN_GROUP | SYNC_GROUP => limits.max_frame_bytes = 16 << 20,
+        // 100,000 partitions.
+        _ => limits.max_frame_bytes = 4 << 20,
+    }
+    limits
+}
+
+/// A produce request is as large as its records are, and might have millions of partitions without any.
+fn check_produce(version: i16, body: Bytes) -> Result<(), kafka_wire_core::DecodeError> {
+    let mut limits = fetch_limits();
+    limits.max_array_elements = 100_000;
+    let is_flexible = kafka_wire::ProduceRequest::is_flexible(ApiVersion::new(version));
+    let count = |decoder: &mut Decoder| match is_flexible {
+        true => decoder.read_compact_array_len(),
+        false => decoder.read_array_len(),
+    };
+    let skip_tags = |decoder: &mut Decoder| if is_flexible { decoder.read_tagged_fields().map(drop) } else { Ok(()) };
+    let mut decoder = Decoder::new(body, limits)?;
+    if is_flexible {
+        decoder.read_compact_nullable_string()?;
+    } else if version >= 3 {
+        decoder.read_nullable_string()?;
+    }
+    decoder.read_i16()?; // acks
+    decoder.read_i32()?; // the timeout
+    let mut found = 0;
+    for _ in 0..count(&mut decoder)?.get() {
+        match version {
+            13.. => drop(decoder.read_uuid()?),
+            9.. => drop(decoder.read_compact_string()?),
+            _ => drop(decoder.read_string()?),
+        }
+        let partitions = count(&mut decoder)?.get();
+        found += 1 + partitions;
+        decoder.check_collection_limit("partitions", found, decoder.offset())?;
+        for _ in 0..partitions {
+            decoder.read_i32()?; // its index
+            if is_flexible {
+                decoder.read_compact_nullable_bytes()?;
+            } else {
+                decoder.read_nullable_bytes()?;
+            }
+            skip_tags(&mut decoder)?;
+        }
+        skip_tags(&mut decoder)?;
+    }
+    Ok(())
+}
+
 /// A request that a broker serves.
 pub(crate) trait Served: Sized {
     /// What it is answered with.
@@ -83,9 +144,11 @@ where
     const NAME: &'static str = api_name(<R as KafkaMessage>::NAME);
 
     fn read(version: i16, body: Bytes) -> Result<Self, String> {
-        // Produce carries records: its bytes are bounded by the frame.
-        let limits = if Self::KEY == 0 { fetch_limits() } else { control_limits() };
+        let limits = limits(Self::KEY);
         let read = || {
+            if Self::KEY == PRODUCE {
+                check_produce(version, body.clone())?;
+            }
             let mut decoder = Decoder::new(body, limits)?;
             let request = R::decode(&mut decoder, ApiVersion::new(version))?;
             // What stands behind it is left, as Kafka does: librdkafka sends three bytes too many where it asks for all topics.
@@ -110,7 +173,10 @@ where
             answer.encode(&mut encoder, version)
         };
         write().map_err(|error| format!("an answer to {}: {error}", <Self as Served>::NAME))?;
-        Ok(frame)
+        match i32::try_from(frame.len() - 4) {
+            Ok(_) => Ok(frame),
+            Err(_) => Err(format!("an answer to {} is longer than a frame may be", <Self as Served>::NAME)),
+        }
     }
 }
 

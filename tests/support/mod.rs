@@ -2,6 +2,7 @@
 //!
 //! - [`broker`]: which cluster a test runs on, and Kafka's own tools on it
 //! - [`cluster_control`]: killing, pausing and starting that cluster's nodes
+//! - [`health`]: panics and memory
 //! - [`in_process`]: the embedded broker, as a cluster under test
 //! - [`java`]: Kafka's own Java client
 //! - [`journal`]: what happens to the members of a group
@@ -22,6 +23,7 @@
 
 pub mod broker;
 pub mod cluster_control;
+pub mod health;
 pub mod impostor;
 pub mod in_process;
 pub mod java;

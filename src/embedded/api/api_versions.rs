@@ -4,6 +4,7 @@ use crate::{
     wire::{
         ErrorCode,
         messages::{ApiVersionsRequest, ApiVersionsResponse, api_versions_response::ApiVersion, message},
+        serve::Served,
     },
 };
 
@@ -12,9 +13,11 @@ pub(super) fn answer(state: &mut State, _: &Caller, _: ApiVersionsRequest) -> Ap
     message!(ApiVersionsResponse { api_keys: versions(state) })
 }
 
-/// For a version of ApiVersions that is not known, answered in version 0 (KIP-511).
+/// For a version of ApiVersions that is not known, answered in version 0: which ones are (KIP-511).
 pub(crate) fn unsupported(state: &State) -> ApiVersionsResponse {
-    message!(ApiVersionsResponse { error_code: ErrorCode::UNSUPPORTED_VERSION.code(), api_keys: versions(state) })
+    let mut versions = versions(state);
+    versions.retain(|version| version.api_key == <ApiVersionsRequest as Served>::KEY);
+    message!(ApiVersionsResponse { error_code: ErrorCode::UNSUPPORTED_VERSION.code(), api_keys: versions })
 }
 
 fn versions(state: &State) -> Vec<ApiVersion> {

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use super::Caller;
 use crate::{
     embedded::{
@@ -16,21 +18,24 @@ use crate::{
 
 /// More partitions for topics, each topic by itself.
 pub(super) fn answer(state: &mut State, _: &Caller, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
-    let names = request.topics.iter().map(|topic| topic.name.clone());
-    let mut names: Vec<_> = names.collect();
-    names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
-    let is_twice = |topic: &CreatePartitionsTopic| names.iter().filter(|name| **name == topic.name).count() > 1;
+    let mut times: HashMap<&str, u32> = HashMap::new();
+    request.topics.iter().for_each(|topic| *times.entry(topic.name.as_str()).or_default() += 1);
+    let mut room = placement::room(state);
     let mut results = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
-        if is_twice(topic) {
-            let result = result(topic, ErrorCode::INVALID_REQUEST, Some("Duplicate topic name.".to_owned()));
-            if !results.contains(&result) {
-                results.push(result);
+        match times.get_mut(topic.name.as_str()) {
+            // Told already.
+            Some(0) => continue,
+            Some(times @ 2..) => {
+                *times = 0;
+                results.push(result(topic, ErrorCode::INVALID_REQUEST, Some("Duplicate topic name.".to_owned())));
+                continue;
             }
-            continue;
+            _ => {}
         }
-        results.push(match replicas(state, topic) {
+        results.push(match replicas(state, topic, room) {
             Ok(replicas) => {
+                room -= replicas.len();
                 if !request.validate_only {
                     grow(state, topic, replicas);
                 }
@@ -42,8 +47,8 @@ pub(super) fn answer(state: &mut State, _: &Caller, request: CreatePartitionsReq
     message!(CreatePartitionsResponse { results: results })
 }
 
-/// The replicas of the partitions that are to be added.
-fn replicas(state: &State, wanted: &CreatePartitionsTopic) -> Result<Vec<Vec<i32>>, Refusal> {
+/// The replicas of the partitions that are to be added, of which there may be as many as there is `room` for.
+fn replicas(state: &State, wanted: &CreatePartitionsTopic, room: usize) -> Result<Vec<Vec<i32>>, Refusal> {
     let name = wanted.name.as_str();
     let unknown = || (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.".to_owned());
     let topic = state.topics.get(name).ok_or_else(unknown)?;
@@ -58,11 +63,11 @@ fn replicas(state: &State, wanted: &CreatePartitionsTopic) -> Result<Vec<Vec<i32
         return Err((ErrorCode::INVALID_PARTITIONS, why));
     }
     let additional = wanted_count as usize - now;
+    if additional > room {
+        return Err(placement::too_many());
+    }
     let replication = topic.partitions.first().map_or(1, |partition| partition.replicas.len());
     let Some(assignments) = &wanted.assignments else {
-        if additional > placement::MAX_PARTITIONS {
-            return Err(placement::too_many());
-        }
         return placement::place(state, now, additional, replication);
     };
     if assignments.len() != additional {

@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -34,7 +34,7 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: CreateTopicsRe
         Err(_) if topic.assignments.is_empty() => default,
         Err(_) => topic.assignments.len(),
     };
-    if request.topics.iter().map(wanted).fold(0, usize::saturating_add) > placement::MAX_PARTITIONS {
+    if request.topics.iter().map(wanted).fold(0, usize::saturating_add) > placement::room(state) {
         let (code, why) = placement::too_many();
         let results = request.topics.iter().map(|topic| failed(topic, caller.version, code, Some(&why)));
         return message!(CreateTopicsResponse { topics: results.collect() });
@@ -46,9 +46,16 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: CreateTopicsRe
         }
     }
     let mut results = Vec::with_capacity(request.topics.len());
+    let mut in_metrics: HashMap<String, Arc<str>> =
+        state.topics.iter().map(|topic| (names::in_metrics(&topic.name), Arc::clone(&topic.name))).collect();
     for topic in request.topics.iter().filter(|topic| !twice.contains(topic.name.as_str())) {
-        let result = match checked(state, topic) {
-            Ok(new) => created(state, caller, topic, new, request.validate_only),
+        let result = match checked(state, topic, &in_metrics) {
+            Ok(new) => {
+                if !request.validate_only {
+                    in_metrics.insert(names::in_metrics(topic.name.as_str()), Arc::from(topic.name.as_str()));
+                }
+                created(state, caller, topic, new, request.validate_only)
+            }
             Err((code, why)) => failed(topic, caller.version, code, Some(&why)),
         };
         results.push(result);
@@ -66,7 +73,8 @@ struct New {
     settings: BTreeMap<String, String>,
 }
 
-fn checked(state: &State, topic: &CreatableTopic) -> Result<New, Refusal> {
+/// Whether it can be; `in_metrics` are the topics by what metrics call them.
+fn checked(state: &State, topic: &CreatableTopic, in_metrics: &HashMap<String, Arc<str>>) -> Result<New, Refusal> {
     let name = topic.name.as_str();
     names::check_topic(name).map_err(|why| (ErrorCode::INVALID_TOPIC_EXCEPTION, why))?;
     if name == "__cluster_metadata" {
@@ -76,12 +84,9 @@ fn checked(state: &State, topic: &CreatableTopic) -> Result<New, Refusal> {
     if state.topics.get(name).is_some() {
         return Err((ErrorCode::TOPIC_ALREADY_EXISTS, format!("Topic '{name}' already exists.")));
     }
-    if name.contains(['.', '_']) {
-        let unified = names::in_metrics(name);
-        if let Some(other) = state.topics.iter().find(|topic| names::in_metrics(&topic.name) == unified) {
-            let why = format!("Topic '{name}' collides with existing topic: {}", other.name);
-            return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, why));
-        }
+    if let Some(other) = in_metrics.get(&names::in_metrics(name)) {
+        let why = format!("Topic '{name}' collides with existing topic: {other}");
+        return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, why));
     }
     let nulls = topic.configs.iter().filter(|config| config.value.is_none()).map(|config| config.name.as_str());
     let nulls: Vec<&str> = nulls.collect();

@@ -35,12 +35,13 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: DeleteTopicsRe
         }
     }
     let twice = names_twice(&asked);
+    let is_told_below: BTreeSet<&str> = resolved.iter().map(|(name, _)| &**name).filter(|name| twice.contains(*name)).collect();
+    responses.retain(|response| !response.name.as_ref().is_some_and(|name| is_told_below.contains(name.as_str())));
     for (name, id) in resolved {
         let named = message!(DeleteTopicState { name: Some((&*name).into()), topic_id: id.into() });
         if twice.contains(&*name) {
             let why = Some("Duplicate topic name.");
             let named = message!(DeleteTopicState { name: Some((&*name).into()) });
-            responses.retain(|response| response.name != named.name);
             responses.push(result(caller.version, &named, ErrorCode::INVALID_REQUEST, why));
             continue;
         }

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use super::Caller;
 use crate::{
     embedded::{
@@ -28,7 +30,11 @@ const TYPES_FROM: i16 = 3;
 
 /// Settings, and where their values come from.
 pub(super) fn answer(state: &mut State, caller: &Caller, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
-    let results = request.resources.iter().map(|resource| match looked_up(state, caller, resource) {
+    // Each is told once, however often it is named.
+    let mut seen = HashSet::new();
+    let resources = request.resources.iter();
+    let resources = resources.filter(|resource| seen.insert((resource.resource_type, resource.resource_name.as_str())));
+    let results = resources.map(|resource| match looked_up(state, caller, resource) {
         Ok(mut settings) => {
             if let Some(keys) = resource.configuration_keys.as_ref().filter(|keys| !keys.is_empty()) {
                 settings.retain(|setting| keys.iter().any(|key| key.as_str() == setting.name));

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use super::Caller;
 use crate::{
     embedded::{
@@ -22,8 +24,9 @@ const DEAD: &str = "Dead";
 
 /// Groups and their members.
 pub(super) fn answer(state: &mut State, caller: &Caller, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
-    let groups = request.groups.iter().map(|id| {
-        let id = id.as_str();
+    // Each is told once, however often it is named.
+    let mut seen = HashSet::new();
+    let groups = request.groups.iter().map(|id| id.as_str()).filter(|id| seen.insert(*id)).map(|id| {
         match state.check_coordinator(caller.broker, id) {
             Err(code) => failed(id, code),
             Ok(()) => match state.groups.get(id) {

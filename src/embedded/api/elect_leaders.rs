@@ -1,6 +1,6 @@
 use super::Caller;
 use crate::{
-    embedded::{placement::Refusal, state::State},
+    embedded::{names, placement::Refusal, state::State},
     wire::{
         ErrorCode,
         messages::{
@@ -46,7 +46,9 @@ fn all(state: &State) -> Vec<TopicPartitions> {
 fn elect(state: &mut State, kind: i8, topic: &str, index: i32) -> Result<(), Refusal> {
     let unknown = |what: String| (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, what);
     if state.topics.get(topic).is_none() {
-        return Err(unknown(format!("No such topic as {topic}")));
+        // Told of each partition: a name that no topic can have could be long.
+        let name = if names::check_topic(topic).is_ok() { topic } else { "that" };
+        return Err(unknown(format!("No such topic as {name}")));
     }
     let partition = state.topics.partition_mut(topic, index);
     let partition = partition.ok_or_else(|| unknown(format!("No such partition as {topic}-{index}")))?;

@@ -7,7 +7,7 @@ use super::{Caller, Outcome};
 use crate::{
     batch::RecordSet,
     embedded::{
-        fetch_session::{FINAL_EPOCH, INITIAL_EPOCH, TopicKey, Wanted},
+        fetch_session::{FINAL_EPOCH, INITIAL_EPOCH, Partitions, TopicKey, Wanted},
         state::State,
     },
     wire::{
@@ -24,6 +24,8 @@ use crate::{
 const TOPIC_IDS_FROM: i16 = 13;
 const SESSIONS_FROM: i16 = 7;
 const READ_COMMITTED: i8 = 1;
+/// As Kafka's `fetch.max.bytes` of a broker: an answer has no more, but for a first batch that is larger.
+const MAX_BYTES: usize = 55 << 20;
 
 /// A fetch that waits for records.
 #[derive(Debug)]
@@ -93,21 +95,23 @@ fn begun(state: &mut State, caller: &Caller, request: FetchRequest) -> Result<Fe
     let (partitions, session, incremental) = match (id, epoch) {
         (id, FINAL_EPOCH) => {
             state.sessions.close(id);
-            (asked, 0, false)
+            (Partitions::from_iter(asked).iter().cloned().collect(), 0, false)
         }
         (id, INITIAL_EPOCH) => {
             state.sessions.close(id);
-            let session = state.sessions.open(caller.broker, asked.clone());
-            (asked, session, false)
+            let asked = Partitions::from_iter(asked);
+            let partitions = asked.iter().cloned().collect();
+            (partitions, state.sessions.open(caller.broker, asked), false)
         }
         (id, epoch) => (state.sessions.go_on(caller.broker, (id, epoch), asked, &forgotten)?, id, true),
     };
+    let max_bytes = usize::try_from(request.max_bytes).unwrap_or(0).min(MAX_BYTES);
     Ok(Fetch {
         partitions,
         session,
         incremental,
-        min_bytes: usize::try_from(request.min_bytes).unwrap_or(0),
-        max_bytes: usize::try_from(request.max_bytes).unwrap_or(0),
+        min_bytes: usize::try_from(request.min_bytes).unwrap_or(0).min(max_bytes),
+        max_bytes,
         isolation: request.isolation_level,
     })
 }

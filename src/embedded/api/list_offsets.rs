@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use super::Caller;
 use crate::{
     embedded::{log::Log, state::State},
@@ -26,9 +28,14 @@ const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
 /// Offsets by time, and the ends of logs.
 pub(super) fn answer(state: &mut State, caller: &Caller, request: ListOffsetsRequest) -> ListOffsetsResponse {
+    let twice = named_twice(&request);
     let topics = request.topics.into_iter().map(|topic| {
         let name = topic.name;
         let partitions = topic.partitions.into_iter().map(|asked| {
+            // To look up times takes its own: of a partition it is done once.
+            if twice.contains(&(name.as_str().to_owned(), asked.partition_index)) {
+                return failed(asked.partition_index, ErrorCode::INVALID_REQUEST);
+            }
             let found = looked_up(state, caller, name.as_str(), &asked);
             let (offset, timestamp, epoch) = match found {
                 Ok(found) => found,
@@ -45,6 +52,19 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: ListOffsetsReq
         message!(ListOffsetsTopicResponse { name: name, partitions: partitions })
     });
     message!(ListOffsetsResponse { topics: topics.collect() })
+}
+
+/// Partitions that the request names more than once, which Kafka refuses.
+fn named_twice(request: &ListOffsetsRequest) -> HashSet<(String, i32)> {
+    let (mut seen, mut twice) = (HashSet::new(), HashSet::new());
+    for topic in &request.topics {
+        for asked in &topic.partitions {
+            if !seen.insert((topic.name.as_str(), asked.partition_index)) {
+                twice.insert((topic.name.as_str().to_owned(), asked.partition_index));
+            }
+        }
+    }
+    twice
 }
 
 type Found = (i64, i64, i32);

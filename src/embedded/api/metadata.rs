@@ -1,8 +1,11 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use super::Caller;
 use crate::{
-    embedded::{names, state::State, topic::Topic},
+    embedded::{names, placement, state::State, topic::Topic},
     model::TopicId,
     wire::{
         ErrorCode,
@@ -22,11 +25,16 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: MetadataReques
     let topics = match request.topics {
         // Before version 1 an empty list asked for all.
         Some(topics) if !(topics.is_empty() && caller.version == 0) => {
-            let topics = topics.into_iter();
-            topics
-                .map(|topic| match topic.name {
-                    Some(name) => by_name(state, caller, name.as_str(), may_create),
-                    None => by_id(state, caller, topic.topic_id.into()),
+            // As Kafka: each is told once, however often it is named.
+            let mut seen = HashSet::new();
+            let asked = topics.into_iter().map(|topic| (topic.name.map(|name| name.as_str().to_owned()), topic.topic_id));
+            let asked: Vec<_> = asked.filter(|asked| seen.insert(asked.clone())).collect();
+            let mut may_be_made = if may_create { placement::room(state) } else { 0 };
+            asked
+                .into_iter()
+                .map(|(name, id)| match name {
+                    Some(name) => by_name(state, caller, &name, &mut may_be_made),
+                    None => by_id(state, caller, id.into()),
                 })
                 .collect()
         }
@@ -59,16 +67,18 @@ fn brokers(state: &State, caller: &Caller) -> Vec<MetadataResponseBroker> {
     brokers.collect()
 }
 
-fn by_name(state: &mut State, caller: &Caller, name: &str, may_create: bool) -> MetadataResponseTopic {
+/// A topic that is not there is made, if it may be and its partitions are not too many for one request.
+fn by_name(state: &mut State, caller: &Caller, name: &str, may_be_made: &mut usize) -> MetadataResponseTopic {
     if let Some(topic) = state.topics.get(name) {
         return described(state, caller, topic);
     }
     let error = match names::check_topic(name) {
         Err(_) => ErrorCode::INVALID_TOPIC_EXCEPTION,
         Ok(()) => {
-            if may_create && state.settings.auto_create_topics {
+            let (partitions, replication) = (state.settings.default_partitions, state.default_replication());
+            if *may_be_made >= partitions as usize && state.settings.auto_create_topics {
+                *may_be_made -= partitions as usize;
                 // It is there when the client asks again, as on Kafka.
-                let (partitions, replication) = (state.settings.default_partitions, state.default_replication());
                 state.create_topic(Arc::from(name), partitions, replication, BTreeMap::new());
             }
             ErrorCode::UNKNOWN_TOPIC_OR_PARTITION

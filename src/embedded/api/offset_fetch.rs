@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::Caller;
 use crate::{
@@ -30,7 +30,11 @@ const EPOCHS_FROM: i16 = 5;
 /// What groups have committed. All of it is stable, as there are no transactions.
 pub(super) fn answer(state: &mut State, caller: &Caller, request: OffsetFetchRequest) -> OffsetFetchResponse {
     if caller.version >= BATCHES_FROM {
-        let groups = request.groups.iter().map(|asked| fetched(state, caller, asked));
+        // All that a group has is told once, however often it is asked for.
+        let mut seen = HashSet::new();
+        let groups = request.groups.iter();
+        let groups = groups.filter(|asked| asked.topics.is_some() || seen.insert(asked.group_id.as_str()));
+        let groups = groups.map(|asked| fetched(state, caller, asked));
         return message!(OffsetFetchResponse { groups: groups.collect() });
     }
     match fetched(state, caller, &as_batch(&request)) {

@@ -19,6 +19,10 @@ use crate::{
 
 const ACKS_ALL: i16 = -1;
 const TOPIC_IDS_FROM: i16 = 13;
+/// What the compressed batches of one request may hold together, or else this many times what they measure: nobody else is
+/// served while they are read.
+const MAX_DECOMPRESSED: usize = 64 << 20;
+const MAX_RATIO: usize = 8;
 
 /// Appends batches, each to its partition's log, as they are.
 pub(super) fn answer(state: &mut State, caller: &Caller, request: ProduceRequest) -> Outcome<ProduceResponse> {
@@ -26,6 +30,9 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: ProduceRequest
         return refuse(&request, caller.version, ErrorCode::INVALID_REQUIRED_ACKS).into();
     }
     let acks = request.acks;
+    let batches = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    let bytes: usize = batches.map(|data| data.records.as_ref().map_or(0, |records| records.len())).sum();
+    let mut room = MAX_DECOMPRESSED.max(MAX_RATIO * bytes);
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for topic in request.topic_data {
         let name = match caller.version {
@@ -33,7 +40,7 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: ProduceRequest
             _ => Some(topic.name.as_str().to_owned()),
         };
         let partition_responses = topic.partition_data.into_iter().map(|data| match &name {
-            Some(name) => append(state, caller, name, acks, data),
+            Some(name) => append(state, caller, name, acks, data, &mut room),
             None => failed(data.index, ErrorCode::UNKNOWN_TOPIC_ID, None),
         });
         let partition_responses = partition_responses.collect();
@@ -66,6 +73,7 @@ impl From<BatchError> for Refused {
     fn from(error: BatchError) -> Self {
         let code = match error {
             BatchError::OldFormat { .. } => ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT,
+            BatchError::TooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,
             _ => ErrorCode::CORRUPT_MESSAGE,
         };
         Refused { code, why: Some(error.to_string()) }
@@ -82,6 +90,7 @@ fn append(
     name: &str,
     acks: i16,
     data: PartitionProduceData,
+    room: &mut usize,
 ) -> PartitionProduceResponse {
     let index = data.index;
     let now = state.clock.millis(caller.now);
@@ -91,7 +100,7 @@ fn append(
     let Some(partition) = usize::try_from(index).ok().and_then(|index| topic.partitions.get(index)) else {
         return failed(index, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, None);
     };
-    let (batch, arrival) = match checked(topic, partition, caller, acks, data, now) {
+    let (batch, arrival) = match checked(topic, partition, caller, acks, data, now, room) {
         Ok(checked) => checked,
         Err(refused) => {
             let mut answer = failed(index, refused.code, refused.why);
@@ -136,6 +145,7 @@ fn checked(
     acks: i16,
     data: PartitionProduceData,
     now: i64,
+    room: &mut usize,
 ) -> Result<(Batch, Arrival), Refused> {
     caller.check(&topic.name, data.index)?;
     partition.check_leader(caller.broker, -1)?;
@@ -164,19 +174,29 @@ fn checked(
     }
     let arrival = partition.sequences.check(&batch)?;
     if arrival == Arrival::New {
-        check_records(topic, &batch, now)?;
+        check_records(topic, &batch, now, room)?;
     }
     Ok((batch, arrival))
 }
 
-/// As Kafka's `LogValidator`: each record is read.
-fn check_records(topic: &Topic, batch: &Batch, now: i64) -> Result<(), Refused> {
+/// As Kafka's `LogValidator`: each record is read. Decompressed they take of the `room` that there is.
+fn check_records(topic: &Topic, batch: &Batch, now: i64, room: &mut usize) -> Result<(), Refused> {
     let (compacted, by_producer) =
         (topic.is_compacted(), topic.timestamp_type() == TimestampType::CreateTime);
     let (before, after) =
         (topic.number("message.timestamp.before.max.ms"), topic.number("message.timestamp.after.max.ms"));
     let mut count = 0;
-    for record in batch.records(DecodeLimits::default())? {
+    let mut limits = DecodeLimits::default();
+    limits.max_decompressed_bytes = limits.max_decompressed_bytes.min(*room);
+    let records = batch.records(limits).inspect_err(|error| {
+        if matches!(error, BatchError::TooLarge { .. }) {
+            *room = room.saturating_sub(limits.max_decompressed_bytes);
+        }
+    })?;
+    if batch.is_compressed() {
+        *room -= records.bytes().len();
+    }
+    for record in records {
         let record = record.map_err(|error| invalid(error.to_string()))?;
         if record.offset != batch.base_offset() + i64::from(count) {
             return Err(invalid(format!("record {count} of the batch does not follow the one before")));
