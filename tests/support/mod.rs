@@ -12,6 +12,7 @@
 //! - [`numbers`]: records, what a producer was told of them, and the log
 //! - [`proxy`]: faults between a client and a peer, one request or answer at a time
 //! - [`proxied_cluster`]: a proxy before each node
+//! - [`raw`]: requests word for word, and the answers to them
 //! - [`java_assignors`]: what the Java client's assignors say of a group
 //! - [`topics`]: names that no other test uses
 //! - [`wait`]: waiting for a condition instead of for a time
@@ -31,6 +32,7 @@ pub mod peer;
 pub mod plain;
 pub mod proxied_cluster;
 pub mod proxy;
+pub mod raw;
 pub mod topics;
 pub mod wait;
 
@@ -48,5 +50,6 @@ pub use peer::{Client, Peer, PeerGroup};
 pub use plain::Plain;
 pub use proxied_cluster::ProxiedCluster;
 pub use proxy::{Counts, Direction, Fault, Filter, Proxy};
+pub use raw::{Raw, RawPartition};
 pub use topics::{new_topic, unique};
 pub use wait::eventually;
