@@ -1,10 +1,12 @@
 //! Requests word for word, and the answers to them: for what this crate's clients do not ask.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use kafka_wire::{
-    KafkaRequest, MetadataRequest, RequestResponsePair, metadata_request::MetadataRequestTopic,
+    KafkaRequest, ListOffsetsRequest, MetadataRequest, RequestResponsePair,
+    list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
+    metadata_request::MetadataRequestTopic,
     response_header_version_for,
 };
 use kafka_wire_core::{ApiVersion, DecodeLimits, KafkaDecode, KafkaEncode, Uuid};
@@ -12,6 +14,8 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+
+use super::eventually;
 
 /// `message!(Type { field: value, … })`: the schema's defaults elsewhere.
 #[macro_export]
@@ -79,7 +83,7 @@ impl Raw {
 }
 
 impl RawPartition {
-    /// Partition 0 of a topic, which every node knows.
+    /// Partition 0 of a topic, once its leader leads it and all others that it has in the topic.
     pub async fn of(bootstrap: &str, topic: &str) -> RawPartition {
         let first = bootstrap.split(',').next().expect("a server");
         let wanted = message!(MetadataRequestTopic { name: Some(topic.into()) });
@@ -89,10 +93,24 @@ impl RawPartition {
         for broker in &answer.brokers {
             nodes.insert(broker.node_id, Raw::connect(&format!("{}:{}", broker.host.as_str(), broker.port)).await);
         }
-        let partition = answer.topics[0].partitions.iter().find(|one| one.partition_index == 0).expect("it is there");
+        let partitions = &answer.topics[0].partitions;
+        let partition = partitions.iter().find(|one| one.partition_index == 0).expect("it is there");
         let (leader, leader_epoch) = (partition.leader_id, partition.leader_epoch);
         let replicas = partition.replica_nodes.clone();
-        RawPartition { topic: topic.to_owned(), id: answer.topics[0].topic_id, leader, leader_epoch, replicas, nodes }
+        let led: Vec<i32> = partitions.iter().filter(|p| p.leader_id == leader).map(|p| p.partition_index).collect();
+        let (topic, id) = (topic.to_owned(), answer.topics[0].topic_id);
+        let mut partition = RawPartition { topic, id, leader, leader_epoch, replicas, nodes };
+        // Kafka's nodes know of it a little before they do.
+        eventually(Duration::from_secs(10), "it is led", async || partition.is_led(&led).await).await;
+        partition
+    }
+
+    async fn is_led(&mut self, partitions: &[i32]) -> bool {
+        let asked = partitions.iter().map(|n| message!(ListOffsetsPartition { partition_index: *n, timestamp: -1 }));
+        let name = self.topic.as_str().into();
+        let topics = vec![message!(ListOffsetsTopic { name: name, partitions: asked.collect() })];
+        let answer = self.ask(7, &message!(ListOffsetsRequest { replica_id: -1, topics: topics })).await;
+        answer.topics[0].partitions.iter().all(|partition| partition.error_code == 0)
     }
 
     /// Asks its leader.
