@@ -5,6 +5,8 @@
 //! AddOffsetsToTxn, EndTxn, TxnOffsetCommit), the groups of KIP-848 (ConsumerGroupHeartbeat, ConsumerGroupDescribe) and
 //! share groups have their place here when they come.
 
+mod operations;
+
 use bytes::BytesMut;
 use tokio::time::Instant;
 
