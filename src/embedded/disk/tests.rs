@@ -189,7 +189,8 @@ fn records_that_were_lost_stay_lost() {
 #[test]
 fn what_groups_committed_is_kept_until_it_is_deleted() {
     let mut broker = Broker::new();
-    let committed = |offset| Committed { offset, leader_epoch: 3, metadata: "m".to_owned() };
+    let (committed_ms, expires_ms) = (1_795_600_000_000, Some(1_795_700_000_000));
+    let committed = |offset| Committed { offset, leader_epoch: 3, metadata: "m".to_owned(), committed_ms, expires_ms };
     let delay = std::time::Duration::ZERO;
     let group = broker.state.groups.get_or_create("g", delay);
     group.offsets.commit("a", 0, committed(5));
