@@ -108,6 +108,29 @@ async fn bad_batches_are_refused_with_kafkas_codes() {
     assert_eq!((answer.error_code, answer.base_offset), (0, 1), "less than a header behind it is left");
 }
 
+/// Who wants no acknowledgement hears of it all the same.
+#[tokio::test]
+async fn the_connection_ends_where_no_answer_is_wanted_and_the_batch_is_refused() {
+    let broker = support::broker();
+    let topic = broker.topic("unwanted", 1).await;
+    let mut partition = RawPartition::of(broker.bootstrap(), &topic).await;
+    let follower = partition.follower();
+    let request = |index, records: Vec<u8>| {
+        let data = message!(PartitionProduceData { index: index, records: Some(records.into()) });
+        let topic = message!(TopicProduceData { name: topic.as_str().into(), partition_data: vec![data] });
+        message!(ProduceRequest { acks: 0, timeout_ms: 10_000, topic_data: vec![topic] })
+    };
+    partition.at(follower).tell(9, &request(0, batch())).await;
+    partition.at(follower).until_ended().await;
+    let leader = partition.leader;
+    let nodes = partition.at(leader);
+    nodes.tell(9, &request(0, batch())).await;
+    let (answer, _) = produced_at(nodes, &topic, (9, batch())).await;
+    assert_eq!((answer.error_code, answer.base_offset), (0, 2), "the connection stays where all is well");
+    nodes.tell(9, &request(5, batch())).await;
+    nodes.until_ended().await;
+}
+
 #[tokio::test]
 async fn the_records_that_are_to_blame_are_named() {
     let broker = support::broker();

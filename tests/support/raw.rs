@@ -56,6 +56,18 @@ impl Raw {
         R: KafkaRequest + RequestResponsePair + KafkaEncode,
         R::Response: KafkaDecode,
     {
+        let is_flexible = self.tell(version, request).await;
+        let length = self.stream.read_u32().await.expect("it answers");
+        let mut answer = vec![0; length as usize];
+        self.stream.read_exact(&mut answer).await.expect("it answers");
+        assert_eq!(answer[..4], self.sent.to_be_bytes());
+        let body = Bytes::from(answer).slice(4 + usize::from(is_flexible)..);
+        let version = ApiVersion::new(version);
+        R::Response::decode_from_bytes(body, version, DecodeLimits::default()).expect("an answer of this version")
+    }
+
+    /// Asks, and waits for nothing. Whether an answer would have tagged fields in its header.
+    pub async fn tell<R: KafkaRequest + KafkaEncode>(&mut self, version: i16, request: &R) -> bool {
         let version = ApiVersion::new(version);
         let key = <R as KafkaRequest>::API_KEY.value();
         // The header of a flexible answer has tagged fields but for ApiVersions, which is not asked here.
@@ -72,13 +84,12 @@ impl Raw {
         frame.extend_from_slice(&body);
         self.stream.write_u32(frame.len() as u32).await.expect("it listens");
         self.stream.write_all(&frame).await.expect("it listens");
+        is_flexible
+    }
 
-        let length = self.stream.read_u32().await.expect("it answers");
-        let mut answer = vec![0; length as usize];
-        self.stream.read_exact(&mut answer).await.expect("it answers");
-        assert_eq!(answer[..4], self.sent.to_be_bytes());
-        let body = Bytes::from(answer).slice(4 + usize::from(is_flexible)..);
-        R::Response::decode_from_bytes(body, version, DecodeLimits::default()).expect("an answer of this version")
+    /// Waits until the node ends the connection, without a word.
+    pub async fn until_ended(&mut self) {
+        assert_eq!(self.stream.read(&mut [0; 1]).await.expect("it ends in order"), 0);
     }
 }
 

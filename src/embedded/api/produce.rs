@@ -53,7 +53,11 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: ProduceRequest
     }
     state.keep_within_retention();
     match acks {
-        0 => Outcome::Never,
+        0 => match first_error(&responses) {
+            None => Outcome::Never,
+            // It asks for the cluster's metadata then: the leader may be another.
+            Some(code) => Outcome::End(format!("what was produced without acknowledgement is refused: {code}")),
+        },
         _ => {
             let mut answer = message!(ProduceResponse { responses: responses });
             if caller.version >= LEADERS_FROM {
@@ -62,6 +66,11 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: ProduceRequest
             answer.into()
         }
     }
+}
+
+fn first_error(responses: &[TopicProduceResponse]) -> Option<ErrorCode> {
+    let mut codes = responses.iter().flat_map(|topic| &topic.partition_responses).map(|partition| partition.error_code);
+    codes.find(|code| *code != 0).map(ErrorCode::new)
 }
 
 fn append(
