@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{Caller, operations};
 use crate::{
@@ -19,8 +22,11 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: MetadataReques
     let topics: Vec<MetadataResponseTopic> = match request.topics {
         // Before version 1 an empty list asked for all.
         Some(topics) if !(topics.is_empty() && caller.version == 0) => {
+            // One that is asked for twice is told once.
+            let mut seen = BTreeSet::new();
             let topics = topics.into_iter();
             topics
+                .filter(|topic| seen.insert((topic.name.clone().map(|name| name.as_str().to_owned()), TopicId::from(topic.topic_id).0)))
                 .map(|topic| match topic.name {
                     Some(name) => by_name(state, caller, name.as_str(), may_create),
                     None => by_id(state, caller, topic.topic_id.into()),
