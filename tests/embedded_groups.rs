@@ -161,6 +161,43 @@ async fn a_group_outlives_its_coordinator() {
     journal.assert_only_what_was_handed_out_is_committed();
 }
 
+/// A member that has given up partitions is thrown out, and its coordinator's successor knows of neither: it has its place again,
+/// in the generation in which it gave them up, and nobody else would ask for the next.
+#[tokio::test(start_paused = true)]
+async fn what_was_given_up_is_handed_on_though_the_coordinator_moves() {
+    let builder = Embedded::builder().brokers(2).topic(TOPIC, 4).topic("aside", 1);
+    let embedded = builder.start().await.unwrap();
+    let kafka = embedded.kafka().await.unwrap();
+    let journal = Journal::new();
+    let start = async |name: &str, topic: &str| {
+        let consumer =
+            kafka.consumer("readers").subscribe([topic]).assignors([Arc::new(CooperativeStickyAssignor) as _]);
+        // Heartbeats that are far apart: what happens in between is seen by the one member alone.
+        let consumer = consumer.set("session.timeout.ms", "300000").set("heartbeat.interval.ms", "60000");
+        let consumer = consumer.instance_id(name).build().await.unwrap();
+        Member::start(name, consumer, &journal, Commits::Every(10))
+    };
+    let leader = start("leader", "aside").await;
+    eventually(SOON, "it leads", async || journal.shared_by(&["leader"], 1)).await;
+    let one = start("one", TOPIC).await;
+    eventually(SOON, "it has all", async || journal.shared_by(&["leader", "one"], 5)).await;
+    let two = start("two", TOPIC).await;
+    eventually(SOON, "it has given two up", async || journal.shared_by(&["leader", "one"], 3)).await;
+
+    let of_one =
+        || embedded.group_members("readers").into_iter().find(|(_, instance)| instance.as_deref() == Some("one"));
+    embedded.expire_member("readers", &of_one().expect("it is one").0);
+    eventually(SOON, "it has lost the others", async || journal.shared_by(&["leader"], 1)).await;
+    eventually(SOON, "it is back", async || of_one().map(drop).ok_or("it is not".to_owned())).await;
+    let coordinator = kafka.admin().describe_group("readers").await.unwrap().coordinator;
+    embedded.move_coordinator("readers", 3 - coordinator);
+    eventually(SOON, "all are read", async || journal.shared_by(&["leader", "one", "two"], 5)).await;
+    assert_eq!((one.owns(), two.owns()), (2, 2));
+    for member in [leader, one, two] {
+        member.close().await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_admin_sees_and_changes_groups() {
     let (_embedded, kafka, mut numbers) = cluster(2).await;

@@ -39,6 +39,8 @@ pub(crate) struct Membership {
     /// −1 outside any.
     generation: i32,
     owned: BTreeSet<TopicPartition>,
+    /// The generation in which it gave partitions up: they are handed on in the next, which it has to ask for.
+    gave_up_in: Option<i32>,
     heartbeat: Heartbeat,
     /// For the broker's log (KIP-800).
     reason: &'static str,
@@ -117,6 +119,7 @@ impl Membership {
             member_id: Arc::from(""),
             generation: -1,
             owned: BTreeSet::new(),
+            gave_up_in: None,
             heartbeat: Heartbeat::Due(now),
             reason: "the consumer starts",
             not_before: None,
@@ -264,9 +267,18 @@ impl Membership {
         let revoked: BTreeSet<_> = self.owned.difference(&assigned).cloned().collect();
         self.owned.extend(added.iter().cloned());
         if !revoked.is_empty() {
+            self.gave_up_in = Some(self.generation);
             self.reason = "revoked partitions are given up";
             self.ready.push_back(Action::Release(revoked.iter().cloned().collect()));
             self.state = State::Releasing(revoked);
+        } else if self.gave_up_in == Some(self.generation) {
+            // It was thrown out since, and a coordinator that never heard of that gave it its place again (KIP-345). It will
+            // not start another generation by itself.
+            self.reason = "partitions were given up, and nobody has got them";
+            self.not_before = Some(now + self.rules.retry_backoff);
+            self.state = State::Joinless;
+        } else {
+            self.gave_up_in = None;
         }
         self.ready.push_back(Action::Begin(added));
     }

@@ -35,8 +35,12 @@ fn member(cooperative: bool, now: Instant, partitions: &[i32]) -> Membership {
 
 /// Joins again and gets these.
 fn rejoined(member: &mut Membership, now: Instant, partitions: &[i32]) {
+    in_generation(member, now, 1, partitions);
+}
+
+fn in_generation(member: &mut Membership, now: Instant, generation: i32, partitions: &[i32]) {
     assert!(matches!(member.next(now), Action::Join { .. }));
-    member.joined(now, joined(false));
+    member.joined(now, Joined { generation, ..joined(false) });
     assert_eq!(member.next(now), Action::Sync { assignments: Vec::new() });
     member.synced(now, partitions.iter().map(|p| at(*p)).collect());
 }
@@ -100,6 +104,41 @@ fn a_member_that_was_thrown_out_loses_all_and_joins_as_a_new_one() {
         assert!(matches!(member.next(now), Action::Join { owned, .. } if owned.is_empty()));
         assert_eq!((&**member.member_id(), member.generation()), (id, -1));
     }
+}
+
+/// A coordinator that did not hear of what came after gives a static member its place again, in the generation that it had.
+#[test]
+fn a_member_that_has_given_up_partitions_joins_until_another_generation_has_begun() {
+    let now = Instant::now();
+    let mut member = member(true, now, &[0, 1]);
+    member.next(now);
+    member.refused(now, Refusal::Rebalance).unwrap();
+    in_generation(&mut member, now, 2, &[0]);
+    assert_eq!(member.next(now), Action::Release(all(&[1])));
+    assert_eq!(member.next(now), Action::Begin(Vec::new()));
+    member.released();
+    assert!(matches!(member.next(now), Action::Join { .. }));
+    member.refused(now, Refusal::UnknownMember).unwrap();
+    assert_eq!(member.next(now), Action::Lose(all(&[0])));
+
+    in_generation(&mut member, now, 2, &[0]);
+    assert_eq!(member.next(now), Action::Begin(all(&[0])));
+    let Action::Wait(Some(until)) = member.next(now) else { panic!("it is to join, after a while") };
+    let reason = "partitions were given up, and nobody has got them";
+    assert_eq!(member.next(until), Action::Join { owned: all(&[0]), reason });
+    member.refused(until, Refusal::UnknownMember).unwrap();
+    assert_eq!(member.next(until), Action::Lose(all(&[0])));
+    in_generation(&mut member, until, 2, &[0]);
+    assert_eq!(member.next(until), Action::Begin(all(&[0])));
+    let Action::Wait(Some(until)) = member.next(until) else { panic!("it is to join, still") };
+
+    in_generation(&mut member, until, 3, &[0]);
+    assert_eq!(member.next(until), Action::Begin(Vec::new()));
+    assert!(member.is_stable());
+    member.refused(until, Refusal::UnknownMember).unwrap();
+    assert_eq!(member.next(until), Action::Lose(all(&[0])));
+    in_generation(&mut member, until, 3, &[0]);
+    assert!(member.is_stable(), "nothing was given up in this one");
 }
 
 #[test]
