@@ -1,4 +1,4 @@
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::net::{TcpListener, lookup_host};
 
@@ -7,7 +7,7 @@ use super::{
     disk::DataError,
     host::{self, Host},
     listen::{self, Within},
-    names,
+    names, placement,
     settings::Settings,
     state::Door,
 };
@@ -276,10 +276,15 @@ impl EmbeddedBuilder {
     /// # Panics
     /// Outside a tokio runtime.
     pub async fn start(self) -> Result<Embedded, EmbeddedError> {
+        let mut seen = BTreeSet::new();
         for (name, partitions) in &self.settings.topics {
             names::check_topic(name).map_err(EmbeddedError::Topic)?;
-            if *partitions == 0 {
-                return Err(EmbeddedError::Topic(format!("topic {name}: at least one partition is needed")));
+            if !(1..=placement::MAX_PARTITIONS).contains(&(*partitions as usize)) {
+                let most = placement::MAX_PARTITIONS;
+                return Err(EmbeddedError::Topic(format!("topic {name}: 1 to {most} partitions are possible")));
+            }
+            if !seen.insert(name) {
+                return Err(EmbeddedError::Topic(format!("topic {name} is named twice")));
             }
         }
         let listeners = match &self.listen {
@@ -309,11 +314,16 @@ impl EmbeddedBuilder {
 async fn bind(address: &str, count: u16) -> io::Result<Vec<(TcpListener, SocketAddr)>> {
     let first = lookup_host(address).await?.next();
     let first = first.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name resolves to no address"))?;
+    let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why);
+    if first.ip().is_unspecified() {
+        // As Kafka: clients are told where the brokers are.
+        return Err(invalid("clients could not go there; name an address of this machine"));
+    }
     let mut listeners = Vec::new();
     for n in 0..count {
         let port = match first.port() {
             0 => 0,
-            port => port.checked_add(n).ok_or_else(|| io::Error::other("there is no port behind 65535"))?,
+            port => port.checked_add(n).ok_or_else(|| invalid("there is no port behind 65535"))?,
         };
         let listener = TcpListener::bind(SocketAddr::new(first.ip(), port)).await?;
         let address = listener.local_addr()?;

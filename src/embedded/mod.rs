@@ -6,6 +6,7 @@
 //! - `handle`: [`Embedded`], the public face; `settings`: what it is started with
 //! - `state`: [`State`](state::State), all that the brokers know; pure, takes `now`
 //! - `topic`, `log`, `sequences`: topics and partitions, their records, what idempotent producers wrote last
+//! - `validator`: which batches are appended to a log
 //! - `config/`, `names`: settings of topics, brokers and groups; what things may be called
 //! - `placement`: where replicas go
 //! - `fetch_session`, `waiting`: what clients fetch again and again; requests that are answered later
@@ -42,6 +43,7 @@ mod sequences;
 mod settings;
 mod state;
 mod topic;
+mod validator;
 mod waiting;
 
 pub use api_name::Api;

@@ -9,8 +9,8 @@ use crate::{
     model::TopicPartition,
     wire::{
         messages::{
-            DeleteRecordsRequest, FetchRequest, ListOffsetsRequest, OffsetCommitRequest, OffsetForLeaderEpochRequest,
-            ProduceRequest,
+            DeleteRecordsRequest, FetchRequest, ListOffsetsRequest, OffsetCommitRequest, OffsetDeleteRequest,
+            OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest,
         },
         serve::Request,
     },
@@ -30,8 +30,8 @@ pub struct ReceivedRequest {
     pub broker: i32,
     /// What the client calls itself; empty if nothing.
     pub client_id: Arc<str>,
-    /// The partitions that it names: of Produce, Fetch, ListOffsets, OffsetForLeaderEpoch, OffsetCommit and DeleteRecords. A fetch within a
-    /// session (KIP-227) names only those that have changed.
+    /// The partitions that it names: of Produce, Fetch, ListOffsets, OffsetForLeaderEpoch, OffsetCommit, OffsetFetch, OffsetDelete
+    /// and DeleteRecords. A fetch within a session (KIP-227) names only those that have changed.
     pub partitions: Vec<TopicPartition>,
 }
 
@@ -123,6 +123,22 @@ fn named(state: &State, api: Api, request: &Request) -> Result<Vec<TopicPartitio
             for topic in request.body::<OffsetCommitRequest>()?.topics {
                 let partitions = topic.partitions.iter().map(|partition| partition.partition_index);
                 push(&mut named, name(state, topic.name.as_str(), topic.topic_id), partitions);
+            }
+        }
+        Api::OffsetFetch => {
+            let request = request.body::<OffsetFetchRequest>()?;
+            for topic in request.topics.iter().flatten() {
+                push(&mut named, Some(topic.name.as_str().into()), topic.partition_indexes.iter().copied());
+            }
+            for topic in request.groups.iter().flat_map(|group| group.topics.iter().flatten()) {
+                let partitions = topic.partition_indexes.iter().copied();
+                push(&mut named, name(state, topic.name.as_str(), topic.topic_id), partitions);
+            }
+        }
+        Api::OffsetDelete => {
+            for topic in request.body::<OffsetDeleteRequest>()?.topics {
+                let partitions = topic.partitions.iter().map(|partition| partition.partition_index);
+                push(&mut named, Some(topic.name.as_str().into()), partitions);
             }
         }
         Api::DeleteRecords => {
