@@ -3,7 +3,7 @@
 //! Imports: `wire`, `batch`, `model`. Real Kafka decides what is right: where the two differ, this is wrong.
 //!
 //! In reading order:
-//! - `handle`: [`Embedded`], the public face; `settings`: what it is started with
+//! - `handle`: [`Embedded`], the public face; `builder`, `settings`: what it is started with
 //! - `state`: [`State`](state::State), all that the brokers know; pure, takes `now`
 //! - `topic`, `log`, `sequences`: topics and partitions, their records, what idempotent producers wrote last
 //! - `validator`: which batches are appended to a log
@@ -22,6 +22,7 @@
 
 mod api;
 mod api_name;
+mod builder;
 mod clock;
 mod config;
 mod connection;
@@ -47,7 +48,8 @@ mod validator;
 mod waiting;
 
 pub use api_name::Api;
+pub use builder::{EmbeddedBuilder, EmbeddedError};
 pub use disk::DataError;
 pub use fault::{Fault, FaultBuilder, InjectedFault};
-pub use handle::{Embedded, EmbeddedBuilder, EmbeddedError};
+pub use handle::Embedded;
 pub use received::ReceivedRequest;
