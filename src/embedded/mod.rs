@@ -9,7 +9,7 @@
 //! - `validator`: which batches are appended to a log
 //! - `config/`, `names`: settings of topics, brokers and groups; what things may be called
 //! - `placement`: where replicas go
-//! - `fetch_session`, `waiting`: what clients fetch again and again; requests that are answered later
+//! - `turns`, `fetch_session`, `waiting`: what clients fetch again and again; requests that are answered later
 //! - `group/`: consumer groups
 //! - `api/`: one file an API
 //! - `fault`, `received`, `control`: what a test wants to happen to requests; what was asked; what else it may do to a cluster
@@ -44,6 +44,7 @@ mod sequences;
 mod settings;
 mod state;
 mod topic;
+mod turns;
 mod validator;
 mod waiting;
 

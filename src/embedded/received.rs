@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use tokio::time::Instant;
 
-use super::{api::Caller, api_name::Api, fetch_session::TopicKey, state::State};
+use super::{api::Caller, api_name::Api, state::State, turns::TopicKey};
 use crate::{
     model::TopicPartition,
     wire::{

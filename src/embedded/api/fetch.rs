@@ -11,9 +11,10 @@ use super::{Caller, Outcome};
 use crate::{
     batch::RecordSet,
     embedded::{
-        fetch_session::{FINAL_EPOCH, INITIAL_EPOCH, Step, TopicKey, Turns, Wanted},
+        fetch_session::{FINAL_EPOCH, INITIAL_EPOCH, Step},
         state::State,
         topic::Partition,
+        turns::{TopicKey, Turns, Wanted},
     },
     wire::{
         ErrorCode,
