@@ -12,7 +12,7 @@
 //! - `turns`, `fetch_session`, `waiting`: what clients fetch again and again; requests that are answered later
 //! - `group/`: consumer groups
 //! - `api/`: one file an API
-//! - `fault`, `received`, `control`: what a test wants to happen to requests; what was asked; what else it may do to a cluster
+//! - `fault`, `named`, `received`, `control`: what a test wants to happen to requests; what they say; what was asked; what else it may do to a cluster
 //! - `api_name`: the APIs by their names
 //! - `host`: the state and what waits for it, connections and the clock
 //! - `connection`, `listen`: requests and answers on a stream; where streams come from
@@ -35,6 +35,7 @@ mod handle;
 mod host;
 mod listen;
 mod log;
+mod named;
 mod names;
 mod placement;
 mod received;

@@ -14,7 +14,7 @@ use super::{
     fault::{Fate, Faults},
     fetch_session::Sessions,
     group::{self, Coordinators, Groups},
-    received,
+    named, received,
     settings::Settings,
     topic::{Partition, Topics},
     waiting::Waiting,
@@ -196,11 +196,11 @@ impl State {
 
     /// A request comes: it is noted, and meets what a test wants to happen to it.
     pub(crate) fn receive(&mut self, caller: &Caller, request: &Request) -> Fate {
-        let Some(received) = received::read(self, caller, request) else { return Fate::default() };
+        let Some(received) = named::read(self, caller, request) else { return Fate::default() };
         let fate = match self.faults.is_empty() {
             true => Fate::default(),
             false => {
-                let session = received::of_session(self, request);
+                let session = named::of_session(self, request);
                 self.faults.befall(&received, &session)
             }
         };
