@@ -5,7 +5,7 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use milena::{
-    AdminError, ConsumeError, ConsumerBuilder, Embedded, ErrorCode, GroupState, Kafka, NewTopic, OffsetReset,
+    AdminError, Api, ConsumeError, ConsumerBuilder, Embedded, ErrorCode, GroupState, Kafka, NewTopic, OffsetReset,
     TopicPartition,
     assignor::{Assignor, CooperativeStickyAssignor, RangeAssignor},
 };
@@ -262,4 +262,55 @@ async fn what_a_group_has_committed_is_forgotten_a_week_after_its_last_member() 
     assert!(admin.group_offsets("readers").await.unwrap().is_empty());
     assert!(admin.list_groups().await.unwrap().is_empty(), "nothing is left of the group either");
     assert!(embedded.committed("readers").is_empty());
+}
+
+/// The session is 45 s: without heartbeats the member would be missed long before its user is done.
+#[tokio::test(start_paused = true)]
+async fn a_record_may_be_held_for_a_minute_and_more() {
+    let (embedded, kafka, mut numbers) = cluster(2).await;
+    numbers.send(10).await;
+    let mut consumer = reader(&kafka).auto_commit(None).build().await.unwrap();
+    let first = consumer.recv().await.unwrap().unwrap();
+    let membership = consumer.membership();
+    embedded.clear_requests();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let beats = embedded.requests().iter().filter(|request| request.api == Api::Heartbeat).count();
+    assert!((18..=22).contains(&beats), "one each three seconds: {beats}");
+    // As long as it polls within max.poll.interval.ms, which is five minutes.
+    tokio::time::sleep(Duration::from_secs(230)).await;
+    assert_eq!(consumer.membership(), membership, "the same member in the same generation");
+    consumer.commit_record(&first).await.expect("it still owns the partition");
+    consumer.close().await;
+}
+
+/// No broker that a member knows of is left, nor any address that it has used: it begins anew with the servers that it was given.
+#[tokio::test(start_paused = true)]
+async fn members_outlive_all_their_brokers() {
+    let embedded = Embedded::builder().brokers(6).start().await.unwrap();
+    let (old, new) = (1..=3, 4..=6);
+    new.clone().for_each(|id| embedded.stop_broker(id));
+    let kafka = embedded.kafka().await.unwrap();
+    new.clone().for_each(|id| embedded.start_broker(id));
+    kafka.admin().create_topic(NewTopic::new(TOPIC).partitions(4).replication_factor(6)).await.unwrap();
+    new.clone().for_each(|id| embedded.stop_broker(id));
+    let mut numbers = Numbers::new(&kafka.producer().build().await.unwrap(), TOPIC, 4);
+    let journal = Journal::new();
+    let mut members = Vec::new();
+    for name in ["one", "two"] {
+        let consumer = reader(&kafka).build().await.unwrap();
+        members.push(Member::start(name, consumer, &journal, Commits::Every(10)));
+    }
+    eventually(SOON, "they share", async || journal.shared_by(&["one", "two"], 4)).await;
+    numbers.send(100).await;
+    eventually(SOON, "all are handed out", async || journal.has_all(100)).await;
+
+    old.for_each(|id| embedded.stop_broker(id));
+    new.for_each(|id| embedded.start_broker(id));
+    numbers.send(100).await;
+    eventually(SOON, "all are handed out", async || journal.has_all(200)).await;
+    eventually(SOON, "they share", async || journal.shared_by(&["one", "two"], 4)).await;
+    for member in members {
+        member.close().await;
+    }
+    journal.assert_only_what_was_handed_out_is_committed();
 }

@@ -158,7 +158,8 @@ impl Consumer {
     ) -> Poll<Result<bool, ConsumeError>> {
         // A reader that never waits gives the runtime its turn between chunks.
         let turn = ready!(tokio::task::coop::poll_proceed(cx));
-        for look in ["before", "after"] {
+        let mut is_registered = false;
+        loop {
             self.seen = self.shared.changes();
             if let Some(group) = &self.group {
                 let positions = |only: Option<&[TopicPartition]>| self.positions(only);
@@ -188,8 +189,12 @@ impl Consumer {
             }
             match self.shared.next() {
                 Found::Chunk(reading) => {
-                    turn.made_progress();
                     self.reading = Some(reading);
+                    // It may have come with something to be told first: no record comes before its partition is assigned.
+                    if self.group.is_some() && self.seen != self.shared.changes() {
+                        continue;
+                    }
+                    turn.made_progress();
                     return Poll::Ready(Ok(true));
                 }
                 Found::Failed(error) => {
@@ -198,11 +203,13 @@ impl Consumer {
                 }
                 Found::End => return Poll::Ready(Ok(false)),
                 // Registered before the second look, so that nothing that comes between the two is missed.
-                Found::Nothing if look == "before" => self.shared.reader().register(cx.waker()),
-                Found::Nothing => {}
+                Found::Nothing if is_registered => return Poll::Pending,
+                Found::Nothing => {
+                    self.shared.reader().register(cx.waker());
+                    is_registered = true;
+                }
             }
         }
-        Poll::Pending
     }
 
     /// The offsets behind all that was handed out, of these partitions or of all.
