@@ -167,6 +167,29 @@ async fn an_error_of_one_partition_leaves_the_others_alone() {
     assert_eq!(consumer.recv().await.unwrap().unwrap().value(), Some(&b"1"[..]));
 }
 
+/// A member that begins gets over it, and asks again for that partition alone or for all.
+#[tokio::test(start_paused = true)]
+async fn committed_offsets_of_one_partition_can_be_refused_too() {
+    let (broker, kafka) = three_brokers(2).await;
+    let admin = kafka.admin();
+    let committed = [(TopicPartition::new(TOPIC, 0), 5), (TopicPartition::new(TOPIC, 1), 7)];
+    for (partition, altered) in admin.alter_group_offsets("g", committed).await {
+        altered.unwrap_or_else(|error| panic!("{partition}: {error}"));
+    }
+    let error = Fault::Error(ErrorCode::UNSTABLE_OFFSET_COMMIT);
+    let fault = broker.fault(Api::OffsetFetch).partition(TOPIC, 1).times(2, error);
+    let mut consumer = kafka.consumer("g").subscribe([TOPIC]).build().await.unwrap();
+    let producer = kafka.producer().build().await.unwrap();
+    for number in 0..10 {
+        producer.send(Record::to(TOPIC).partition(1).value(number.to_string())).await.unwrap();
+    }
+    assert_eq!(consumer.recv().await.unwrap().unwrap().offset(), 7);
+    assert_eq!(fault.fired(), 2);
+    let of_one = broker.requests().into_iter().filter(|request| request.api == Api::OffsetFetch);
+    assert!(of_one.clone().count() >= 3);
+    assert!(of_one.last().unwrap().partitions.contains(&TopicPartition::new(TOPIC, 1)));
+}
+
 #[tokio::test(start_paused = true)]
 async fn only_the_broker_that_is_named_fails() {
     let (broker, kafka) = three_brokers(3).await;

@@ -241,6 +241,29 @@ async fn the_admin_sees_and_changes_groups() {
     assert!(admin.list_groups().await.unwrap().is_empty());
 }
 
+/// As `offsets.retention.minutes` has it.
+#[tokio::test(start_paused = true)]
+async fn what_a_group_has_committed_is_forgotten_a_week_after_its_last_member() {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let (embedded, kafka, mut numbers) = cluster(1).await;
+    let journal = Journal::new();
+    let member = Member::start("one", reader(&kafka).build().await.unwrap(), &journal, Commits::Every(10));
+    numbers.send(20).await;
+    eventually(SOON, "all are handed out", async || journal.has_all(20)).await;
+    member.close().await;
+    let admin = kafka.admin();
+    let at = TopicPartition::new(TOPIC, 0);
+
+    tokio::time::advance(DAY * 7 - Duration::from_secs(60)).await;
+    let kept = admin.group_offsets("readers").await.unwrap();
+    assert_eq!(kept.get(&at).map(|committed| committed.offset), Some(20));
+    // It is looked at every ten minutes.
+    tokio::time::advance(Duration::from_secs(11 * 60)).await;
+    assert!(admin.group_offsets("readers").await.unwrap().is_empty());
+    assert!(admin.list_groups().await.unwrap().is_empty(), "nothing is left of the group either");
+    assert!(embedded.committed("readers").is_empty());
+}
+
 /// The session is 45 s: without heartbeats the member would be missed long before its user is done.
 #[tokio::test(start_paused = true)]
 async fn a_record_may_be_held_for_a_minute_and_more() {

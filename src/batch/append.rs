@@ -1,12 +1,14 @@
 use super::{Batch, crc::crc32c, layout::*};
+use crate::model::TimestampType;
 
 /// What a broker writes into a batch that it appends to a log.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Appended {
     pub(crate) base_offset: i64,
     pub(crate) leader_epoch: i32,
-    /// The time of all its records in place of their own, in milliseconds, if the topic has `LogAppendTime`.
-    pub(crate) append_time: Option<i64>,
+    pub(crate) timestamp_type: TimestampType,
+    /// The latest of its records, whatever the producer says, or the time of all of them under `LogAppendTime`; milliseconds.
+    pub(crate) max_timestamp: i64,
 }
 
 impl Batch {
@@ -15,18 +17,23 @@ impl Batch {
         let mut bytes = self.bytes.to_vec();
         bytes[BASE_OFFSET..BASE_OFFSET + 8].copy_from_slice(&as_of.base_offset.to_be_bytes());
         bytes[LEADER_EPOCH..LEADER_EPOCH + 4].copy_from_slice(&as_of.leader_epoch.to_be_bytes());
-        let attributes = match as_of.append_time {
-            Some(_) => self.attributes() | LOG_APPEND_TIME,
-            None => self.attributes() & !LOG_APPEND_TIME,
+        let attributes = match as_of.timestamp_type {
+            TimestampType::LogAppendTime => self.attributes() | LOG_APPEND_TIME,
+            TimestampType::CreateTime => self.attributes() & !LOG_APPEND_TIME,
         };
-        if as_of.append_time.is_some() || attributes != self.attributes() {
-            let max = as_of.append_time.unwrap_or(self.max_timestamp());
+        let max = as_of.max_timestamp;
+        if max != self.max_timestamp() || attributes != self.attributes() {
             bytes[ATTRIBUTES..ATTRIBUTES + 2].copy_from_slice(&attributes.to_be_bytes());
             bytes[MAX_TIMESTAMP..MAX_TIMESTAMP + 8].copy_from_slice(&max.to_be_bytes());
             let crc = crc32c(&bytes[ATTRIBUTES..]);
             bytes[CRC..CRC + 4].copy_from_slice(&crc.to_be_bytes());
         }
         Batch { bytes: bytes.into() }
+    }
+
+    /// The number of the codec of its records.
+    pub(crate) fn codec(&self) -> i16 {
+        self.attributes() & CODEC_MASK
     }
 
     /// A copy of its own, so that what it is a part of is let go of.

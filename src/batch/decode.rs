@@ -144,12 +144,6 @@ impl Batch {
         self.attributes() & TRANSACTIONAL != 0
     }
 
-    /// Whether its records are compressed.
-    #[cfg(feature = "embedded")]
-    pub(crate) fn is_compressed(&self) -> bool {
-        self.attributes() & CODEC_MASK != 0
-    }
-
     /// Who set its records' timestamps.
     pub fn timestamp_type(&self) -> TimestampType {
         match self.attributes() & LOG_APPEND_TIME {

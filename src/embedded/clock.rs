@@ -16,6 +16,11 @@ impl Clock {
         Clock { start: now, start_ms: start_ms.unwrap_or_else(real) }
     }
 
+    /// When the broker started, in milliseconds since the epoch.
+    pub(crate) fn start_ms(&self) -> i64 {
+        self.start_ms
+    }
+
     /// Milliseconds since the epoch.
     pub(crate) fn millis(&self, now: Instant) -> i64 {
         self.start_ms + now.saturating_duration_since(self.start).as_millis() as i64

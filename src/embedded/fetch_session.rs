@@ -1,85 +1,7 @@
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::collections::BTreeMap;
 
-use crate::{model::TopicId, wire::ErrorCode};
-
-/// How a fetch names a topic: by id since version 13.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum TopicKey {
-    Name(Arc<str>),
-    Id(TopicId),
-}
-
-/// One partition as a client fetches it.
-#[derive(Debug, Clone)]
-pub(crate) struct Wanted {
-    pub(crate) topic: TopicKey,
-    pub(crate) partition: i32,
-    pub(crate) offset: i64,
-    pub(crate) max_bytes: i32,
-    /// −1 where the client does not know.
-    pub(crate) leader_epoch: i32,
-    /// Of the last record that it has; −1 where it does not know.
-    pub(crate) last_epoch: i32,
-    /// High watermark and log start, as this session's client was told last.
-    pub(crate) told: Option<(i64, i64)>,
-}
-
-/// Partitions in the order in which they are read, each once.
-#[derive(Debug, Default)]
-pub(crate) struct Partitions {
-    by_turn: BTreeMap<u64, Wanted>,
-    turns: HashMap<(TopicKey, i32), u64, foldhash::fast::RandomState>,
-    last_turn: u64,
-    /// What they take, about.
-    bytes: usize,
-}
-
-impl Partitions {
-    /// Behind the others, or in the place of what was wanted of it before.
-    fn insert(&mut self, wanted: Wanted) {
-        match self.turns.get(&(wanted.topic.clone(), wanted.partition)).and_then(|turn| self.by_turn.get_mut(turn)) {
-            Some(known) => *known = Wanted { told: known.told, ..wanted },
-            None => self.push(wanted),
-        }
-    }
-
-    fn push(&mut self, wanted: Wanted) {
-        self.last_turn += 1;
-        self.bytes += bytes_of(&wanted.topic);
-        self.turns.insert((wanted.topic.clone(), wanted.partition), self.last_turn);
-        self.by_turn.insert(self.last_turn, wanted);
-    }
-
-    fn remove(&mut self, topic: &TopicKey, partition: i32) -> Option<Wanted> {
-        let turn = self.turns.remove(&(topic.clone(), partition))?;
-        self.bytes -= bytes_of(topic);
-        self.by_turn.remove(&turn)
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Wanted> {
-        self.by_turn.values()
-    }
-}
-
-/// As Kafka: of a partition that is named twice the last counts.
-impl FromIterator<Wanted> for Partitions {
-    fn from_iter<I: IntoIterator<Item = Wanted>>(wanted: I) -> Self {
-        let mut partitions = Partitions::default();
-        wanted.into_iter().for_each(|wanted| partitions.insert(wanted));
-        partitions
-    }
-}
-
-fn bytes_of(topic: &TopicKey) -> usize {
-    let name = match topic {
-        TopicKey::Name(name) => name.len(),
-        TopicKey::Id(_) => 0,
-    };
-    2 * size_of::<Wanted>() + name
-}
+use super::turns::{TopicKey, Turns, Wanted};
+use crate::wire::ErrorCode;
 
 /// The fetch sessions of all brokers (KIP-227).
 #[derive(Debug, Default)]
@@ -93,8 +15,9 @@ struct Session {
     broker: i32,
     /// The one that the client's next fetch must carry.
     epoch: i32,
-    /// The next to be read first.
-    partitions: Partitions,
+    /// Whether its topics go by their ids.
+    by_id: bool,
+    turns: Turns,
     used: u64,
 }
 
@@ -108,78 +31,89 @@ pub(crate) const INITIAL_EPOCH: i32 = 0;
 /// The epoch that asks for none.
 pub(crate) const FINAL_EPOCH: i32 = -1;
 
+/// How a client goes on with a session.
+#[derive(Debug)]
+pub(crate) struct Step<'a> {
+    pub(crate) broker: i32,
+    pub(crate) session: i32,
+    pub(crate) epoch: i32,
+    /// Whether its topics go by their ids.
+    pub(crate) by_id: bool,
+    /// Partitions that are new, or fetched otherwise from now on.
+    pub(crate) changed: Vec<Wanted>,
+    pub(crate) forgotten: &'a [(TopicKey, i32)],
+}
+
 impl Sessions {
     /// A new session for these partitions; its id. 0, for none, if they are too many.
-    pub(crate) fn open(&mut self, broker: i32, partitions: Partitions) -> i32 {
-        if partitions.bytes > MOST_BYTES {
+    pub(crate) fn open(&mut self, broker: i32, by_id: bool, turns: Turns) -> i32 {
+        if turns.bytes > MOST_BYTES {
             return 0;
         }
         self.made = self.made.checked_add(1).unwrap_or(1);
         let id = self.made;
-        self.sessions.insert(id, Session { broker, epoch: 1, partitions, used: id as u64 });
+        self.sessions.insert(id, Session { broker, epoch: 1, by_id, turns, used: id as u64 });
         self.keep_within_limits(id);
         id
     }
 
     /// Those that were not used for longest go, but not `kept`.
     fn keep_within_limits(&mut self, kept: i32) {
-        let mut bytes: usize = self.sessions.values().map(|session| session.partitions.bytes).sum();
+        let mut bytes: usize = self.sessions.values().map(|session| session.turns.bytes).sum();
         while self.sessions.len() > MOST || bytes > MOST_BYTES {
             let others = self.sessions.iter().filter(|(id, _)| **id != kept);
             let Some(oldest) = others.min_by_key(|(_, session)| session.used).map(|(id, _)| *id) else { return };
-            bytes -= self.sessions.remove(&oldest).map_or(0, |session| session.partitions.bytes);
+            bytes -= self.sessions.remove(&oldest).map_or(0, |session| session.turns.bytes);
         }
     }
 
     /// What a session fetches; nothing if there is no such session.
     pub(crate) fn partitions(&self, id: i32) -> impl Iterator<Item = &Wanted> {
-        self.sessions.get(&id).into_iter().flat_map(|session| session.partitions.iter())
+        self.sessions.get(&id).into_iter().flat_map(|session| session.turns.iter())
     }
 
     pub(crate) fn close(&mut self, id: i32) {
         self.sessions.remove(&id);
     }
 
-    /// The client goes on with a session: it adds or changes some partitions and takes others out. All that it fetches now.
-    pub(crate) fn go_on(
-        &mut self,
-        broker: i32,
-        (id, epoch): (i32, i32),
-        changed: Vec<Wanted>,
-        forgotten: &[(TopicKey, i32)],
-    ) -> Result<Vec<Wanted>, ErrorCode> {
-        let session = self.sessions.get_mut(&id).filter(|session| session.broker == broker);
+    /// The client goes on with a session. All that it fetches now; the session ends if that is nothing.
+    pub(crate) fn go_on(&mut self, step: Step<'_>) -> Result<Vec<Wanted>, ErrorCode> {
+        let session = self.sessions.get_mut(&step.session).filter(|session| session.broker == step.broker);
         let session = session.ok_or(ErrorCode::FETCH_SESSION_ID_NOT_FOUND)?;
-        if epoch != session.epoch {
+        if step.epoch != session.epoch {
             return Err(ErrorCode::INVALID_FETCH_SESSION_EPOCH);
         }
-        session.epoch = epoch.checked_add(1).unwrap_or(1);
-        session.used += 1;
-        for (topic, partition) in forgotten {
-            session.partitions.remove(topic, *partition);
+        if step.by_id != session.by_id {
+            return Err(ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR);
         }
-        changed.into_iter().for_each(|wanted| session.partitions.insert(wanted));
-        if session.partitions.bytes > MOST_BYTES {
-            self.sessions.remove(&id);
+        session.epoch = step.epoch.checked_add(1).unwrap_or(1);
+        session.used += 1;
+        step.forgotten.iter().for_each(|key| drop(session.turns.remove(key)));
+        step.changed.into_iter().for_each(|wanted| session.turns.set(wanted));
+        if session.turns.bytes > MOST_BYTES {
+            self.close(step.session);
             return Err(ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
         }
-        let partitions = session.partitions.iter().cloned().collect();
-        self.keep_within_limits(id);
-        Ok(partitions)
+        let wanted: Vec<Wanted> = session.turns.iter().cloned().collect();
+        match wanted.is_empty() {
+            true => self.close(step.session),
+            false => self.keep_within_limits(step.session),
+        }
+        Ok(wanted)
     }
 
-    /// What the client is being told of a partition. One that had records goes behind the others, so that each has its turn.
-    pub(crate) fn told(&mut self, id: i32, topic: &TopicKey, partition: i32, told: (i64, i64), had_records: bool) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let partitions = &mut session.partitions;
-        if had_records {
-            if let Some(moved) = partitions.remove(topic, partition) {
-                partitions.push(Wanted { told: Some(told), ..moved });
-            }
-        } else if let Some(turn) = partitions.turns.get(&(topic.clone(), partition))
-            && let Some(wanted) = partitions.by_turn.get_mut(turn)
-        {
-            wanted.told = Some(told);
+    /// What the client is being told of a partition: `None` for an error, so that it is told all when that is over. One that had
+    /// records goes behind the others, so that each has its turn.
+    pub(crate) fn told(
+        &mut self,
+        id: i32,
+        topic: &TopicKey,
+        partition: i32,
+        told: Option<(i64, i64)>,
+        had_records: bool,
+    ) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.turns.told(&(topic.clone(), partition), told, had_records);
         }
     }
 
@@ -191,11 +125,22 @@ impl Sessions {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn wanted(topic: &str, partition: i32) -> Wanted {
         let topic = TopicKey::Name(Arc::from(topic));
         Wanted { topic, partition, offset: 0, max_bytes: 1, leader_epoch: -1, last_epoch: -1, told: None }
+    }
+
+    fn step(
+        broker: i32,
+        (session, epoch): (i32, i32),
+        changed: Vec<Wanted>,
+        forgotten: &[(TopicKey, i32)],
+    ) -> Step<'_> {
+        Step { broker, session, epoch, by_id: false, changed, forgotten }
     }
 
     fn numbers(wanted: &[Wanted]) -> Vec<i32> {
@@ -206,33 +151,43 @@ mod tests {
     fn each_partition_is_there_once_and_has_its_turn() {
         let mut sessions = Sessions::default();
         let asked = [0, 1, 1, 2, 0].map(|partition| wanted("t", partition));
-        let id = sessions.open(1, Partitions::from_iter(asked));
+        let id = sessions.open(1, false, Turns::from_iter(asked));
         let topic = TopicKey::Name("t".into());
-        sessions.told(id, &topic, 0, (5, 0), true);
-        let next = sessions.go_on(1, (id, 1), vec![wanted("t", 3)], &[]).unwrap();
+        sessions.told(id, &topic, 0, Some((5, 0)), true);
+        let next = sessions.go_on(step(1, (id, 1), vec![wanted("t", 3)], &[])).unwrap();
         assert_eq!(numbers(&next), [1, 2, 0, 3]);
-        let next = sessions.go_on(1, (id, 2), vec![wanted("t", 0)], &[(topic, 1)]).unwrap();
+        let next = sessions.go_on(step(1, (id, 2), vec![wanted("t", 0)], &[(topic, 1)])).unwrap();
         assert_eq!((numbers(&next), next[1].told), (vec![2, 0, 3], Some((5, 0))));
-        assert_eq!(sessions.go_on(1, (id, 2), Vec::new(), &[]).unwrap_err(), ErrorCode::INVALID_FETCH_SESSION_EPOCH);
-        assert_eq!(sessions.go_on(2, (id, 3), Vec::new(), &[]).unwrap_err(), ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
+        assert_eq!(
+            sessions.go_on(step(1, (id, 2), Vec::new(), &[])).unwrap_err(),
+            ErrorCode::INVALID_FETCH_SESSION_EPOCH
+        );
+        assert_eq!(
+            sessions.go_on(step(2, (id, 3), Vec::new(), &[])).unwrap_err(),
+            ErrorCode::FETCH_SESSION_ID_NOT_FOUND
+        );
     }
 
     #[test]
     fn sessions_that_are_too_many_or_too_large_are_forgotten() {
         let mut sessions = Sessions::default();
-        let opened: Vec<i32> = (0..=MOST).map(|_| sessions.open(1, Partitions::from_iter([wanted("t", 0)]))).collect();
+        let opened: Vec<i32> =
+            (0..=MOST).map(|_| sessions.open(1, false, Turns::from_iter([wanted("t", 0)]))).collect();
         assert_eq!(sessions.sessions.len(), MOST);
-        assert!(sessions.go_on(1, (opened[0], 1), Vec::new(), &[]).is_err());
-        assert!(sessions.go_on(1, (opened[1], 1), Vec::new(), &[]).is_ok());
+        assert!(sessions.go_on(step(1, (opened[0], 1), Vec::new(), &[])).is_err());
+        assert!(sessions.go_on(step(1, (opened[1], 1), Vec::new(), &[])).is_ok());
         // Names count too.
         let name = "t".repeat(MOST_BYTES / 100 - 2 * size_of::<Wanted>());
-        let large = |count| Partitions::from_iter((0..count).map(|partition| wanted(&name, partition)));
-        let id = sessions.open(1, large(90));
-        assert!(sessions.go_on(1, (id, 1), Vec::new(), &[]).is_ok());
-        let other = sessions.open(1, large(90));
-        assert_eq!(sessions.go_on(1, (id, 2), Vec::new(), &[]).unwrap_err(), ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
+        let large = |count| Turns::from_iter((0..count).map(|partition| wanted(&name, partition)));
+        let id = sessions.open(1, false, large(90));
+        assert!(sessions.go_on(step(1, (id, 1), Vec::new(), &[])).is_ok());
+        let other = sessions.open(1, false, large(90));
+        assert_eq!(
+            sessions.go_on(step(1, (id, 2), Vec::new(), &[])).unwrap_err(),
+            ErrorCode::FETCH_SESSION_ID_NOT_FOUND
+        );
         let more = (0..30).map(|partition| wanted(&name, 100 + partition)).collect();
-        assert_eq!(sessions.go_on(1, (other, 1), more, &[]).unwrap_err(), ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
-        assert_eq!(sessions.open(1, large(101)), 0);
+        assert_eq!(sessions.go_on(step(1, (other, 1), more, &[])).unwrap_err(), ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
+        assert_eq!(sessions.open(1, false, large(101)), 0);
     }
 }

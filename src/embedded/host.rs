@@ -114,6 +114,7 @@ impl Host {
         if inner.is_closed {
             return Err("the broker has gone".to_owned());
         }
+        inner.state.drop_expired(caller.now);
         let is_write = disk::is_write(request);
         if is_write && !inner.keep() {
             return refused(request);
@@ -140,8 +141,10 @@ impl Host {
     /// Looks at the state, or changes it.
     pub(crate) fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut inner = self.inner.lock();
+        let now = Instant::now();
+        inner.state.drop_expired(now);
         let result = change(&mut inner.state);
-        self.settle(&mut inner, Instant::now());
+        self.settle(&mut inner, now);
         result
     }
 

@@ -91,17 +91,15 @@ impl Log {
         self.batches.iter()
     }
 
-    /// At least one batch, and as many bytes from `offset` on as `max` allows, the last batch cut off where it ends, as a
-    /// broker reads its files. Empty at the end. With `whole_first` the first batch is whole whatever `max` is.
+    /// As many bytes from `offset` on as `max` allows, the last batch cut off where it ends, as a broker reads its files. Empty
+    /// at the end, and where not even the first batch fits: with `whole_first` that one is read whatever `max` is.
     pub(crate) fn read(&self, offset: i64, max: usize, whole_first: bool) -> Bytes {
         let from = self.batches.partition_point(|batch| batch.last_offset() < offset);
         let mut batches = self.batches.range(from..);
         let Some(first) = batches.next() else { return Bytes::new() };
         if first.size_in_bytes() >= max {
-            return match whole_first {
-                true => first.bytes().clone(),
-                false => first.bytes().slice(..max),
-            };
+            let is_read = whole_first || first.size_in_bytes() == max;
+            return if is_read { first.bytes().clone() } else { Bytes::new() };
         }
         let Some(second) = batches.next() else { return first.bytes().clone() };
         let mut read = BytesMut::with_capacity(self.readable(offset, max));
@@ -164,6 +162,11 @@ impl Log {
         let next = self.epochs.partition_point(|(known, _)| *known <= epoch);
         let (found, _) = self.epochs[..next].last()?;
         Some((*found, self.epochs.get(next).map_or(self.end, |(_, start)| *start)))
+    }
+
+    /// The epoch of who leads, or has written last.
+    pub(crate) fn latest_epoch(&self) -> Option<i32> {
+        self.epochs.last().map(|(epoch, _)| *epoch)
     }
 
     /// The epoch of the batch with this offset.

@@ -3,15 +3,16 @@
 //! Imports: `wire`, `batch`, `model`. Real Kafka decides what is right: where the two differ, this is wrong.
 //!
 //! In reading order:
-//! - `handle`: [`Embedded`], the public face; `settings`: what it is started with
+//! - `handle`: [`Embedded`], the public face; `builder`, `settings`: what it is started with
 //! - `state`: [`State`](state::State), all that the brokers know; pure, takes `now`
 //! - `topic`, `log`, `sequences`: topics and partitions, their records, what idempotent producers wrote last
+//! - `validator`: which batches are appended to a log
 //! - `config/`, `names`: settings of topics, brokers and groups; what things may be called
 //! - `placement`: where replicas go
-//! - `fetch_session`, `waiting`: what clients fetch again and again; requests that are answered later
+//! - `turns`, `fetch_session`, `waiting`: what clients fetch again and again; requests that are answered later
 //! - `group/`: consumer groups
 //! - `api/`: one file an API
-//! - `fault`, `received`, `control`: what a test wants to happen to requests; what was asked; what else it may do to a cluster
+//! - `fault`, `named`, `received`, `control`: what a test wants to happen to requests; what they say; what was asked; what else it may do to a cluster
 //! - `api_name`: the APIs by their names
 //! - `host`: the state and what waits for it, connections and the clock
 //! - `connection`, `listen`: requests and answers on a stream; where streams come from
@@ -21,6 +22,7 @@
 
 mod api;
 mod api_name;
+mod builder;
 mod clock;
 mod config;
 mod connection;
@@ -33,6 +35,7 @@ mod handle;
 mod host;
 mod listen;
 mod log;
+mod named;
 mod names;
 mod placement;
 mod received;
@@ -42,10 +45,13 @@ mod sequences;
 mod settings;
 mod state;
 mod topic;
+mod turns;
+mod validator;
 mod waiting;
 
 pub use api_name::Api;
+pub use builder::{EmbeddedBuilder, EmbeddedError};
 pub use disk::DataError;
 pub use fault::{Fault, FaultBuilder, InjectedFault};
-pub use handle::{Embedded, EmbeddedBuilder, EmbeddedError};
+pub use handle::Embedded;
 pub use received::ReceivedRequest;

@@ -52,7 +52,7 @@ pub(crate) fn place(state: &State, first: usize, count: usize, replication: usiz
 }
 
 /// As many partitions one request may create, as in Kafka.
-const MAX_PARTITIONS: usize = 10_000;
+pub(crate) const MAX_PARTITIONS: usize = 10_000;
 /// As many there may be, as Kafka's guides have it for a large cluster: memory is not to grow without bounds.
 const MAX_PARTITIONS_IN_ALL: usize = 200_000;
 

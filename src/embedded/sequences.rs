@@ -20,6 +20,8 @@ struct Written {
     first: i32,
     last: i32,
     offset: i64,
+    /// The latest of its records.
+    timestamp: i64,
 }
 
 /// As many batches of a producer are remembered; it may have as many in flight.
@@ -33,8 +35,8 @@ const MOST_PRODUCERS: usize = 20_000;
 pub(crate) enum Arrival {
     /// The next in its producer's sequence, or of none.
     New,
-    /// Written already, at this offset.
-    Duplicate(i64),
+    /// Written already, at this offset, the latest of its records with this timestamp.
+    Duplicate { offset: i64, timestamp: i64 },
 }
 
 impl Sequences {
@@ -53,7 +55,7 @@ impl Sequences {
             return if first == 0 { Ok(Arrival::New) } else { Err(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER) };
         }
         if let Some(same) = producer.last.iter().find(|written| written.first == first && written.last == last) {
-            return Ok(Arrival::Duplicate(same.offset));
+            return Ok(Arrival::Duplicate { offset: same.offset, timestamp: same.timestamp });
         }
         match producer.last.back() {
             Some(newest) if following(newest.last) != first => Err(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER),
@@ -80,7 +82,8 @@ impl Sequences {
         if producer.last.len() == REMEMBERED {
             producer.last.pop_front();
         }
-        producer.last.push_back(Written { first: batch.base_sequence(), last: last_sequence(batch), offset });
+        let (first, last, timestamp) = (batch.base_sequence(), last_sequence(batch), batch.max_timestamp());
+        producer.last.push_back(Written { first, last, offset, timestamp });
     }
 }
 
@@ -124,8 +127,8 @@ mod tests {
             sequences.written(&batch_of(id), id);
         }
         assert!(sequences.producers.len() <= MOST_PRODUCERS / 2 + 1);
-        assert_eq!(sequences.check(&batch_of(most)), Ok(Arrival::Duplicate(most)));
-        assert_eq!(sequences.check(&batch_of(most - 1)), Ok(Arrival::Duplicate(most - 1)));
+        assert_eq!(sequences.check(&batch_of(most)), Ok(Arrival::Duplicate { offset: most, timestamp: 1 }));
+        assert_eq!(sequences.check(&batch_of(most - 1)), Ok(Arrival::Duplicate { offset: most - 1, timestamp: 1 }));
         assert_eq!(sequences.check(&batch_of(0)), Ok(Arrival::New));
     }
 }

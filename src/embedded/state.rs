@@ -13,8 +13,8 @@ use super::{
     disk::Kept,
     fault::{Fate, Faults},
     fetch_session::Sessions,
-    group::{Coordinators, Groups},
-    received,
+    group::{self, Coordinators, Groups},
+    named, received,
     settings::Settings,
     topic::{Partition, Topics},
     waiting::Waiting,
@@ -52,6 +52,7 @@ pub(crate) struct State {
     /// Given out; the next is one more.
     pub(crate) last_producer_id: i64,
     next_retention_check: Instant,
+    next_offsets_check: Instant,
     /// Fetches that wait are looked at again: something has been written, or leaders have moved.
     pub(crate) is_news: bool,
 }
@@ -106,6 +107,7 @@ impl State {
             bytes: 0,
             last_producer_id: 0,
             next_retention_check: now + RETENTION_CHECK_INTERVAL,
+            next_offsets_check: now + group::CHECK_INTERVAL,
             is_news: false,
             settings,
         };
@@ -194,11 +196,11 @@ impl State {
 
     /// A request comes: it is noted, and meets what a test wants to happen to it.
     pub(crate) fn receive(&mut self, caller: &Caller, request: &Request) -> Fate {
-        let Some(received) = received::read(self, caller, request) else { return Fate::default() };
+        let Some(received) = named::read(self, caller, request) else { return Fate::default() };
         let fate = match self.faults.is_empty() {
             true => Fate::default(),
             false => {
-                let session = received::of_session(self, request);
+                let session = named::of_session(self, request);
                 self.faults.befall(&received, &session)
             }
         };
@@ -248,21 +250,24 @@ impl State {
         self.bytes -= dropped;
     }
 
-    /// As Kafka, from time to time: records whose time is over go. Done with whatever happens next, as nobody can tell.
-    fn drop_expired(&mut self, now: Instant) {
-        if now < self.next_retention_check {
-            return;
-        }
-        self.next_retention_check = now + RETENTION_CHECK_INTERVAL;
+    /// As Kafka, from time to time: records go whose time is over, and offsets that nobody wants any more. Done before whatever
+    /// happens next, as nobody can tell.
+    pub(crate) fn drop_expired(&mut self, now: Instant) {
         let millis = self.clock.millis(now);
-        let dropped: usize = self.topics.iter_mut().map(|topic| topic.keep_within_time(millis)).sum();
-        self.bytes -= dropped;
+        if now >= self.next_retention_check {
+            self.next_retention_check = now + RETENTION_CHECK_INTERVAL;
+            let dropped: usize = self.topics.iter_mut().map(|topic| topic.keep_within_time(millis)).sum();
+            self.bytes -= dropped;
+        }
+        if now >= self.next_offsets_check {
+            self.next_offsets_check = now + group::CHECK_INTERVAL;
+            self.groups.expire(now, millis);
+        }
     }
 
     /// Does what has fallen due by now, and answers fetches that have waited long enough or for what has come.
     pub(crate) fn settle(&mut self, now: Instant) {
         self.groups.settle(now, &mut self.waiting);
-        self.drop_expired(now);
         super::api::fetch::settle(self, now);
     }
 

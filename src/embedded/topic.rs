@@ -76,10 +76,16 @@ impl Partition {
         self.log.batches().for_each(|batch| self.sequences.written(batch, batch.base_offset()));
     }
 
-    /// Whether `broker` may answer for it, asked by a client that knows it under `epoch` (−1 for unknown; KIP-320).
+    /// Whether `broker` may answer for it as its leader, asked by a client that knows it under `epoch` (−1 for unknown; KIP-320).
     pub(crate) fn check_leader(&self, broker: i32, epoch: i32) -> Result<(), ErrorCode> {
+        self.check_replica(broker, epoch)?;
+        if self.leader == broker { Ok(()) } else { Err(ErrorCode::NOT_LEADER_OR_FOLLOWER) }
+    }
+
+    /// Whether `broker` may be read from, as its leader or a replica that follows (KIP-392).
+    pub(crate) fn check_replica(&self, broker: i32, epoch: i32) -> Result<(), ErrorCode> {
         match epoch {
-            _ if self.leader != broker => Err(ErrorCode::NOT_LEADER_OR_FOLLOWER),
+            _ if !self.replicas.contains(&broker) => Err(ErrorCode::NOT_LEADER_OR_FOLLOWER),
             epoch if epoch >= 0 && epoch < self.leader_epoch => Err(ErrorCode::FENCED_LEADER_EPOCH),
             epoch if epoch > self.leader_epoch => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
             _ => Ok(()),

@@ -2,9 +2,12 @@
 
 use std::{collections::BTreeMap, io::Write, time::Duration};
 
-use kafka_wire::ProduceResponse;
+use kafka_wire::{ProduceResponse, produce_response::PartitionProduceResponse};
 use kafka_wire_core::{ApiVersion, DecodeLimits, Decoder, KafkaDecode};
-use milena::{Kafka, OffsetSpec, TopicPartition, batch::Compression};
+use milena::{
+    Kafka, OffsetSpec, TopicPartition,
+    batch::{BatchBuilder, Compression},
+};
 
 use super::{
     broker,
@@ -27,20 +30,26 @@ const HEADER: usize = 61;
 const VERSION: i16 = 9;
 
 // Kafka's error codes.
+const UNKNOWN_SERVER_ERROR: i16 = -1;
 const CORRUPT_MESSAGE: i16 = 2;
 const MESSAGE_TOO_LARGE: i16 = 10;
-const UNSUPPORTED_FOR_MESSAGE_FORMAT: i16 = 43;
+const INVALID_TIMESTAMP: i16 = 32;
 const INVALID_RECORD: i16 = 87;
 
 /// What producing these batches is answered with: a code for each.
 async fn produced(peer: &mut Peer, batches: &[Vec<u8>]) -> Vec<i16> {
+    answered(peer, batches).await.iter().map(|told| told.error_code).collect()
+}
+
+/// What producing these batches is answered with, for each.
+async fn answered(peer: &mut Peer, batches: &[Vec<u8>]) -> Vec<PartitionProduceResponse> {
     let batches: Vec<bytes::Bytes> = batches.iter().map(|batch| batch.clone().into()).collect();
     let samples: Vec<Sample> = requests::in_each((VERSION, VERSION), |v| requests::produce(v, [0; 16], -1, &batches));
     let Told::Answer(answer) = peer.ask(&samples[0].frame).await else { panic!("no answer") };
     // Behind the correlation id and no tags.
     let mut decoder = Decoder::new(bytes::Bytes::from(answer).slice(5..), DecodeLimits::default()).unwrap();
     let answer = ProduceResponse::decode(&mut decoder, ApiVersion::new(VERSION)).unwrap();
-    answer.responses.iter().flat_map(|topic| &topic.partition_responses).map(|told| told.error_code).collect()
+    answer.responses.into_iter().flat_map(|topic| topic.partition_responses).collect()
 }
 
 fn with_checksum(mut batch: Vec<u8>) -> Vec<u8> {
@@ -131,15 +140,15 @@ async fn a_batch_that_is_not_what_it_says_is_refused_with_kafkas_code() {
         ("good", good(), 0),
         ("a wrong checksum", set(CRC, &[0; 4]), CORRUPT_MESSAGE),
         ("a byte of a record changed", set(HEADER + 20, &[0xff]), CORRUPT_MESSAGE),
-        ("the format of before 0.11", set(MAGIC, &[1]), UNSUPPORTED_FOR_MESSAGE_FORMAT),
+        ("the format of before 0.11", set(MAGIC, &[1]), INVALID_RECORD),
         ("a length of nothing", set(LENGTH, &[0; 4]), CORRUPT_MESSAGE),
         ("a negative length", set(LENGTH, &[0xff; 4]), CORRUPT_MESSAGE),
         ("more bytes than there are", set(LENGTH, &[0x7f, 0xff, 0xff, 0xff]), INVALID_RECORD),
-        ("a negative count", with_checksum(set(COUNT, &[0xff; 4])), CORRUPT_MESSAGE),
-        ("a count of two thousand millions", with_checksum(set(COUNT, &[0x7f, 0xff, 0xff, 0xff])), CORRUPT_MESSAGE),
+        ("a negative count", with_checksum(set(COUNT, &[0xff; 4])), INVALID_RECORD),
+        ("a count of two thousand millions", with_checksum(set(COUNT, &[0x7f, 0xff, 0xff, 0xff])), INVALID_RECORD),
         ("fewer records than it says", with_checksum(set(COUNT, &[0, 0, 0, 2])), INVALID_RECORD),
-        ("a codec that there is not", with_checksum(set(ATTRIBUTES, &[0, 7])), CORRUPT_MESSAGE),
-        ("compressed, it says", with_checksum(set(ATTRIBUTES, &[0, 1])), CORRUPT_MESSAGE),
+        ("a codec that there is not", with_checksum(set(ATTRIBUTES, &[0, 7])), UNKNOWN_SERVER_ERROR),
+        ("compressed, it says", with_checksum(set(ATTRIBUTES, &[0, 1])), UNKNOWN_SERVER_ERROR),
         ("no batch", Vec::new(), INVALID_RECORD),
         ("two batches", good().repeat(2), INVALID_RECORD),
         ("half a batch", good()[..HEADER + 5].to_vec(), INVALID_RECORD),
@@ -148,6 +157,22 @@ async fn a_batch_that_is_not_what_it_says_is_refused_with_kafkas_code() {
     for (what, batch, code) in cases {
         assert_eq!(produced(&mut peer, &[batch]).await, [code], "{what}");
     }
+}
+
+/// Compressed they are small, and what is said of each is not.
+#[tokio::test]
+async fn of_records_that_are_to_blame_not_all_are_told() {
+    let (_broker, address, _) = broker().await;
+    let mut peer = Peer::connect(&address).await;
+    let mut builder = BatchBuilder::new(Vec::new());
+    // As late as can be.
+    for _ in 0..6_000 {
+        builder.append(i64::MAX, None, None, &[]);
+    }
+    let batch = builder.seal(Compression::GZIP).unwrap().bytes().to_vec();
+    let answer = answered(&mut peer, &[batch.clone(), batch.clone(), batch]).await;
+    let told: Vec<_> = answer.iter().map(|told| (told.error_code, told.record_errors.len())).collect();
+    assert_eq!(told, [(INVALID_TIMESTAMP, 6_000), (INVALID_TIMESTAMP, 4_000), (INVALID_TIMESTAMP, 0)]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

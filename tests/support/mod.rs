@@ -13,6 +13,7 @@
 //! - [`numbers`]: records, what a producer was told of them, and the log
 //! - [`proxy`]: faults between a client and a peer, one request or answer at a time
 //! - [`proxied_cluster`]: a proxy before each node
+//! - [`raw`]: requests word for word, and the answers to them
 //! - [`java_assignors`]: what the Java client's assignors say of a group
 //! - [`reading`]: records of a topic, and what is in them
 //! - [`spring`]: a Spring Boot service
@@ -35,6 +36,7 @@ pub mod peer;
 pub mod plain;
 pub mod proxied_cluster;
 pub mod proxy;
+pub mod raw;
 pub mod reading;
 pub mod spring;
 pub mod topics;
@@ -54,6 +56,7 @@ pub use peer::{Client, Peer, PeerGroup};
 pub use plain::Plain;
 pub use proxied_cluster::ProxiedCluster;
 pub use proxy::{Counts, Direction, Fault, Filter, Proxy};
+pub use raw::{Raw, RawPartition};
 pub use reading::{headers_of, json_of, owned, read, text};
 pub use spring::{Heard, Spring, with_spring};
 pub use topics::{create_topic, new_topic, unique};

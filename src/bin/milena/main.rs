@@ -14,7 +14,7 @@ mod topics;
 
 use std::{error::Error, io, process::ExitCode};
 
-use milena::{ConfigError, ConnectError, ConsumeError, Kafka, Properties};
+use milena::{ConfigError, ConnectError, ConsumeError, EmbeddedError, Kafka, Properties};
 
 use args::{Arguments, Bench, Command};
 
@@ -41,11 +41,17 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Whether a setting or a pattern is wrong, in place of what was to be done with it.
+/// Whether a setting, a pattern, a topic or an address is wrong, in place of what was to be done with it.
 fn is_usage(error: &(dyn Error + 'static)) -> bool {
     error.is::<ConfigError>()
         || matches!(error.downcast_ref(), Some(ConnectError::Config(_)))
         || matches!(error.downcast_ref(), Some(ConsumeError::Config(_) | ConsumeError::Pattern { .. }))
+        || match error.downcast_ref() {
+            Some(EmbeddedError::Topic(_)) => true,
+            // No address, in place of one that is not free.
+            Some(EmbeddedError::Listen { source, .. }) => source.kind() == io::ErrorKind::InvalidInput,
+            _ => false,
+        }
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {

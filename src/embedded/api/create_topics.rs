@@ -156,7 +156,8 @@ fn created(
     validate_only: bool,
 ) -> CreatableTopicResult {
     let (partitions, replication) = (new.replicas.len(), new.replicas.first().map_or(0, Vec::len));
-    let mut result = message!(CreatableTopicResult { name: topic.name.clone(), configs: None });
+    let mut result =
+        message!(CreatableTopicResult { name: topic.name.clone(), error_message: None, configs: None });
     if caller.version >= DETAILS_FROM {
         let configs = config::topic(state, caller.broker, &new.settings).into_iter().map(|described| {
             message!(CreatableTopicConfigs {

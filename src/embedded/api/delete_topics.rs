@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
 
 use super::Caller;
 use crate::{
@@ -15,40 +15,48 @@ use crate::{
 
 const IDS_FROM: i16 = 6;
 
-/// Topics go, by name or by id, and their records with them.
+/// Topics go, by name or by id, and their records with them. One that is named twice, in whichever way, stays.
 pub(super) fn answer(state: &mut State, caller: &Caller, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
-    let asked = asked(&request);
-    let mut resolved = Vec::new();
     let mut responses = Vec::new();
-    let mut ids = BTreeSet::new();
-    for topic in &asked {
-        match resolve(state, topic) {
-            Ok((_, id)) if !ids.insert(id.0) => {
-                let why = match &topic.name {
-                    Some(_) => "The provided topic name maps to an ID that was already supplied.",
-                    None => "Duplicate topic id.",
-                };
-                responses.push(result(caller.version, topic, ErrorCode::INVALID_REQUEST, Some(why)));
-            }
-            Ok(found) => resolved.push(found),
-            Err((code, why)) => responses.push(result(caller.version, topic, code, why)),
-        }
-    }
-    let twice = names_twice(&asked);
-    let is_told_below: BTreeSet<&str> = resolved.iter().map(|(name, _)| &**name).filter(|name| twice.contains(*name)).collect();
-    responses.retain(|response| !response.name.as_ref().is_some_and(|name| is_told_below.contains(name.as_str())));
-    for (name, id) in resolved {
-        let named = message!(DeleteTopicState { name: Some((&*name).into()), topic_id: id.into() });
-        if twice.contains(&*name) {
-            let why = Some("Duplicate topic name.");
-            let named = message!(DeleteTopicState { name: Some((&*name).into()) });
-            responses.push(result(caller.version, &named, ErrorCode::INVALID_REQUEST, why));
+    let mut found: BTreeMap<[u8; 16], Arc<str>> = BTreeMap::new();
+    let mut twice = BTreeSet::new();
+    let mut refuse = |topic: &DeleteTopicState, code, why| responses.push(result(caller.version, topic, code, why));
+    for (topic, times) in counted(asked(&request)) {
+        let resolved = resolve(state, &topic);
+        if times > 1 {
+            let why = if topic.name.is_some() { "Duplicate topic name." } else { "Duplicate topic id." };
+            refuse(&topic, ErrorCode::INVALID_REQUEST, Some(why));
+            twice.extend(resolved.map(|(_, id)| id.0));
             continue;
         }
+        match resolved {
+            Ok((name, id)) => {
+                if found.insert(id.0, name).is_some() {
+                    let why = "The provided topic name maps to an ID that was already supplied.";
+                    let named = message!(DeleteTopicState { name: topic.name, topic_id: id.into() });
+                    refuse(&named, ErrorCode::INVALID_REQUEST, Some(why));
+                    twice.insert(id.0);
+                }
+            }
+            Err((code, why)) => refuse(&topic, code, why),
+        }
+    }
+    for (id, name) in found.into_iter().filter(|(id, _)| !twice.contains(id)) {
         state.delete_topic(&name);
-        responses.push(result(caller.version, &named, ErrorCode::NONE, None));
+        let topic = message!(DeleteTopicState { name: Some((&*name).into()), topic_id: TopicId(id).into() });
+        responses.push(result(caller.version, &topic, ErrorCode::NONE, None));
     }
     message!(DeleteTopicsResponse { responses: responses })
+}
+
+/// Each once, and how often it was asked for.
+fn counted(asked: Vec<DeleteTopicState>) -> impl Iterator<Item = (DeleteTopicState, u32)> {
+    let mut times = BTreeMap::new();
+    for topic in asked {
+        let key = (topic.name.as_ref().map(|name| name.as_str().to_owned()), TopicId::from(topic.topic_id).0);
+        times.entry(key).or_insert((topic, 0)).1 += 1;
+    }
+    times.into_values()
 }
 
 /// What is to go, of whichever version.
@@ -57,15 +65,9 @@ fn asked(request: &DeleteTopicsRequest) -> Vec<DeleteTopicState> {
     request.topics.iter().cloned().chain(names).collect()
 }
 
-fn names_twice(asked: &[DeleteTopicState]) -> BTreeSet<String> {
-    let mut seen = BTreeSet::new();
-    let names = asked.iter().filter_map(|topic| topic.name.as_ref()).map(|name| name.as_str().to_owned());
-    names.filter(|name| !seen.insert(name.clone())).collect()
-}
-
 type Why = Option<&'static str>;
 
-fn resolve(state: &State, topic: &DeleteTopicState) -> Result<(std::sync::Arc<str>, TopicId), (ErrorCode, Why)> {
+fn resolve(state: &State, topic: &DeleteTopicState) -> Result<(Arc<str>, TopicId), (ErrorCode, Why)> {
     let id = TopicId::from(topic.topic_id);
     match &topic.name {
         Some(_) if !id.is_zero() => {
@@ -75,14 +77,14 @@ fn resolve(state: &State, topic: &DeleteTopicState) -> Result<(std::sync::Arc<st
             Err((ErrorCode::INVALID_REQUEST, Some("Neither topic name nor id were specified.")))
         }
         Some(name) => match state.topics.get(name.as_str()) {
-            Some(topic) => Ok((std::sync::Arc::clone(&topic.name), topic.id)),
+            Some(topic) => Ok((Arc::clone(&topic.name), topic.id)),
             None => Err((
                 ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
                 Some("This server does not host this topic-partition."),
             )),
         },
         None => match state.topics.name_of(id) {
-            Some(name) => Ok((std::sync::Arc::clone(name), id)),
+            Some(name) => Ok((Arc::clone(name), id)),
             None => Err((ErrorCode::UNKNOWN_TOPIC_ID, Some("This server does not host this topic ID."))),
         },
     }

@@ -1,4 +1,4 @@
-use super::Caller;
+use super::{Caller, operations};
 use crate::{
     embedded::state::State,
     wire::{
@@ -10,10 +10,6 @@ use crate::{
 };
 
 const BROKERS: i8 = 1;
-/// What Kafka answers where authorized operations were not asked for.
-const OPERATIONS_UNKNOWN: i32 = i32::MIN;
-/// The bits of Create, Alter, Describe, ClusterAction, DescribeConfigs, AlterConfigs, IdempotentWrite: nothing is forbidden.
-const ALL_OPERATIONS: i32 = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12;
 
 /// The brokers, and which of them controls the cluster.
 pub(super) fn answer(state: &mut State, caller: &Caller, request: DescribeClusterRequest) -> DescribeClusterResponse {
@@ -40,8 +36,8 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: DescribeCluste
         controller_id: state.controller(),
         brokers: brokers.collect(),
         cluster_authorized_operations: match request.include_cluster_authorized_operations {
-            true => ALL_OPERATIONS,
-            false => OPERATIONS_UNKNOWN,
+            true => operations::ALL_ON_THE_CLUSTER,
+            false => operations::UNKNOWN,
         },
     })
 }
@@ -51,6 +47,6 @@ pub(super) fn refuse(_: &DescribeClusterRequest, _: i16, code: ErrorCode) -> Des
         error_code: code.code(),
         endpoint_type: BROKERS,
         controller_id: -1,
-        cluster_authorized_operations: OPERATIONS_UNKNOWN,
+        cluster_authorized_operations: operations::UNKNOWN,
     })
 }

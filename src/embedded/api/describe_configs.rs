@@ -41,7 +41,7 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: DescribeConfig
             }
             let configs = settings.into_iter().map(|setting| told(caller, &request, setting));
             message!(DescribeConfigsResult {
-                error_message: None,
+                error_message: Some("".into()),
                 resource_type: resource.resource_type,
                 resource_name: resource.resource_name.clone(),
                 configs: configs.collect(),

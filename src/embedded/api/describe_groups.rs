@@ -39,7 +39,7 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: DescribeGroups
 }
 
 fn described(caller: &Caller, id: &str, group: &Group) -> DescribedGroup {
-    // What members say and are given is settled only then.
+    // What members say is told only then.
     let protocol = (group.state() == GroupState::Stable).then(|| group.protocol());
     message!(DescribedGroup {
         group_id: id.into(),
@@ -59,9 +59,9 @@ fn member(caller: &Caller, member: &Member, protocol: Option<&str>) -> Described
     if caller.version >= INSTANCES_FROM {
         described.group_instance_id = member.instance.as_deref().map(Into::into);
     }
+    described.member_assignment = member.assignment.clone();
     if let Some(protocol) = protocol {
         described.member_metadata = member.metadata(protocol);
-        described.member_assignment = member.assignment.clone();
     }
     described
 }

@@ -1,4 +1,4 @@
-use super::Caller;
+use super::{Caller, operations};
 use crate::{
     embedded::{names, state::State, topic::Topic},
     wire::{
@@ -15,8 +15,6 @@ use crate::{
 
 /// As `max.request.partition.size.limit`.
 const MAX_PARTITIONS: usize = 2000;
-/// The bits of Read, Write, Create, Delete, Alter, Describe, DescribeConfigs, AlterConfigs: nothing is forbidden.
-const ALL_OPERATIONS: i32 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
 
 /// Partitions of topics, page by page (KIP-966).
 pub(super) fn answer(
@@ -82,7 +80,7 @@ fn described(state: &State, topic: &Topic, from: usize, count: usize) -> Describ
         name: Some((&*topic.name).into()),
         topic_id: topic.id.into(),
         partitions: partitions.collect(),
-        topic_authorized_operations: ALL_OPERATIONS,
+        topic_authorized_operations: operations::ALL_ON_TOPICS,
     })
 }
 
@@ -94,7 +92,7 @@ fn failed(name: &str) -> DescribeTopicPartitionsResponseTopic {
     message!(DescribeTopicPartitionsResponseTopic {
         error_code: code.code(),
         name: Some(name.into()),
-        topic_authorized_operations: i32::MIN,
+        topic_authorized_operations: operations::UNKNOWN,
     })
 }
 
@@ -107,7 +105,7 @@ pub(super) fn refuse(
         message!(DescribeTopicPartitionsResponseTopic {
             error_code: code.code(),
             name: Some(topic.name.clone()),
-            topic_authorized_operations: i32::MIN,
+            topic_authorized_operations: operations::UNKNOWN,
         })
     });
     message!(DescribeTopicPartitionsResponse { topics: topics.collect(), next_cursor: None })

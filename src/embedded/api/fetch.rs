@@ -1,4 +1,8 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -7,8 +11,10 @@ use super::{Caller, Outcome};
 use crate::{
     batch::RecordSet,
     embedded::{
-        fetch_session::{FINAL_EPOCH, INITIAL_EPOCH, Partitions, TopicKey, Wanted},
+        fetch_session::{FINAL_EPOCH, INITIAL_EPOCH, Step},
         state::State,
+        topic::Partition,
+        turns::{TopicKey, Turns, Wanted},
     },
     wire::{
         ErrorCode,
@@ -23,6 +29,10 @@ use crate::{
 
 const TOPIC_IDS_FROM: i16 = 13;
 const SESSIONS_FROM: i16 = 7;
+/// From this version on clients may fetch from replicas that follow (KIP-392).
+const FOLLOWERS_FROM: i16 = 11;
+/// From this version on a client is told who leads in place of who it asked (KIP-951).
+const LEADERS_FROM: i16 = 16;
 const READ_COMMITTED: i8 = 1;
 /// As Kafka's `fetch.max.bytes` of a broker: an answer has no more, but for a first batch that is larger.
 const MAX_BYTES: usize = 55 << 20;
@@ -39,6 +49,8 @@ pub(crate) struct Parked {
 #[derive(Debug)]
 struct Fetch {
     partitions: Vec<Wanted>,
+    /// Which of them did not exist when the fetch came, by their places.
+    unknown: BTreeSet<usize>,
     /// 0 without a session.
     session: i32,
     /// Only what is new to the client is answered.
@@ -46,6 +58,8 @@ struct Fetch {
     min_bytes: usize,
     max_bytes: usize,
     isolation: i8,
+    /// Where the client stands; empty where it does not say.
+    rack: String,
 }
 
 /// Records from the logs: at once if there are enough, or once there are, or when the client has waited long enough.
@@ -55,7 +69,7 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: FetchRequest) 
         Ok(fetch) => fetch,
         Err(code) => return message!(FetchResponse { error_code: code.code() }).into(),
     };
-    if wait.is_zero() || fetch.partitions.is_empty() || is_ready(state, caller, &fetch) {
+    if wait.is_zero() || fetch.partitions.len() == fetch.unknown.len() || is_ready(state, caller, &fetch) {
         return finished(state, caller, &fetch).into();
     }
     let ticket = state.waiting.ticket();
@@ -95,25 +109,41 @@ fn begun(state: &mut State, caller: &Caller, request: FetchRequest) -> Result<Fe
     let (partitions, session, incremental) = match (id, epoch) {
         (id, FINAL_EPOCH) => {
             state.sessions.close(id);
-            (Partitions::from_iter(asked).iter().cloned().collect(), 0, false)
+            (in_turn(&asked.into_iter().collect()), 0, false)
         }
         (id, INITIAL_EPOCH) => {
             state.sessions.close(id);
-            let asked = Partitions::from_iter(asked);
-            let partitions = asked.iter().cloned().collect();
-            (partitions, state.sessions.open(caller.broker, asked), false)
+            let turns: Turns = asked.into_iter().collect();
+            (in_turn(&turns), state.sessions.open(caller.broker, by_id, turns), false)
         }
-        (id, epoch) => (state.sessions.go_on(caller.broker, (id, epoch), asked, &forgotten)?, id, true),
+        (session, epoch) => {
+            let broker = caller.broker;
+            let step = Step { broker, session, epoch, by_id, changed: asked, forgotten: &forgotten };
+            let partitions = state.sessions.go_on(step)?;
+            let session = if partitions.is_empty() { 0 } else { session };
+            (partitions, session, true)
+        }
     };
+    let is_unknown = |wanted: &Wanted| {
+        let name = name_of(state, wanted);
+        name.is_none_or(|name| state.topics.partition(name, wanted.partition).is_none())
+    };
+    let unknown = partitions.iter().enumerate().filter(|(_, wanted)| is_unknown(wanted)).map(|(at, _)| at).collect();
     let max_bytes = usize::try_from(request.max_bytes).unwrap_or(0).min(MAX_BYTES);
     Ok(Fetch {
         partitions,
+        unknown,
         session,
         incremental,
         min_bytes: usize::try_from(request.min_bytes).unwrap_or(0).min(max_bytes),
         max_bytes,
         isolation: request.isolation_level,
+        rack: request.rack_id.as_str().to_owned(),
     })
+}
+
+fn in_turn(turns: &Turns) -> Vec<Wanted> {
+    turns.iter().cloned().collect()
 }
 
 fn key_of(by_id: bool, name: &str, id: impl Into<crate::model::TopicId>) -> TopicKey {
@@ -134,16 +164,20 @@ fn wanted(by_id: bool, topic: &FetchTopic) -> Vec<Wanted> {
     wanted.collect()
 }
 
-/// Whether there is as much as the client waits for, or something else that it should know at once.
+/// Whether there is as much as the client waits for, or something else that it should know at once: not that a partition did
+/// not exist when it asked, where it asks for others too.
 fn is_ready(state: &State, caller: &Caller, fetch: &Fetch) -> bool {
     let mut found = 0;
-    for wanted in &fetch.partitions {
-        match looked_up(state, caller, wanted) {
-            Ok(Looked { diverging: Some(_), .. }) | Err(_) => return true,
-            Ok(Looked { partition, .. }) => {
-                let max = usize::try_from(wanted.max_bytes).unwrap_or(0).max(fetch.min_bytes);
+    for (at, wanted) in fetch.partitions.iter().enumerate() {
+        match looked_up(state, caller, fetch, wanted) {
+            Err(_) if fetch.unknown.contains(&at) => {}
+            Ok(Looked { diverging: None, nearer: None, partition, .. }) => {
+                let max = usize::try_from(wanted.max_bytes).unwrap_or(0);
+                // The first batch goes out whatever is allowed.
+                let max = if found == 0 { max.max(1) } else { max };
                 found += partition.log.readable(wanted.offset, max);
             }
+            Ok(_) | Err(_) => return true,
         }
         if found > 0 && found >= fetch.min_bytes {
             return true;
@@ -155,31 +189,56 @@ fn is_ready(state: &State, caller: &Caller, fetch: &Fetch) -> bool {
 /// A partition that may be read at the offset asked for.
 struct Looked<'a> {
     name: &'a str,
-    partition: &'a crate::embedded::topic::Partition,
+    partition: &'a Partition,
     /// The client's last epoch ended earlier than it thinks: where (KIP-320).
     diverging: Option<(i32, i64)>,
+    /// Another replica that the client is to read from in place of the leader (KIP-392).
+    nearer: Option<i32>,
 }
 
-fn looked_up<'a>(state: &'a State, caller: &Caller, wanted: &'a Wanted) -> Result<Looked<'a>, ErrorCode> {
-    let name = match &wanted.topic {
-        TopicKey::Name(name) => name,
-        TopicKey::Id(id) => state.topics.name_of(*id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?,
-    };
+fn name_of<'a>(state: &'a State, wanted: &'a Wanted) -> Option<&'a Arc<str>> {
+    match &wanted.topic {
+        TopicKey::Name(name) => Some(name),
+        TopicKey::Id(id) => state.topics.name_of(*id),
+    }
+}
+
+fn looked_up<'a>(
+    state: &'a State,
+    caller: &Caller,
+    fetch: &Fetch,
+    wanted: &'a Wanted,
+) -> Result<Looked<'a>, ErrorCode> {
+    let name = name_of(state, wanted).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
     let partition = state.topics.partition(name, wanted.partition);
     let partition = partition.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     caller.check(name, wanted.partition)?;
-    partition.check_leader(caller.broker, wanted.leader_epoch)?;
+    match caller.version {
+        FOLLOWERS_FROM.. => partition.check_replica(caller.broker, wanted.leader_epoch)?,
+        _ => partition.check_leader(caller.broker, wanted.leader_epoch)?,
+    }
     let log = &partition.log;
+    let looked = Looked { name, partition, diverging: None, nearer: None };
     if wanted.last_epoch >= 0 {
         let found = log.end_of_epoch(wanted.last_epoch).ok_or(ErrorCode::OFFSET_OUT_OF_RANGE)?;
         if found.0 < wanted.last_epoch || found.1 < wanted.offset {
-            return Ok(Looked { name, partition, diverging: Some(found) });
+            return Ok(Looked { diverging: Some(found), ..looked });
         }
     }
     if wanted.offset < log.start() || wanted.offset > log.end() {
         return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
     }
-    Ok(Looked { name, partition, diverging: None })
+    Ok(Looked { nearer: nearer(state, caller, fetch, partition), ..looked })
+}
+
+/// As Kafka's `RackAwareReplicaSelector`: the leader sends a client to a replica in its own rack, where it is not there itself.
+/// All replicas that are in sync have the whole log.
+fn nearer(state: &State, caller: &Caller, fetch: &Fetch, partition: &Partition) -> Option<i32> {
+    if caller.version < FOLLOWERS_FROM || fetch.rack.is_empty() || partition.leader != caller.broker {
+        return None;
+    }
+    let is_near = |id: i32| state.brokers.get(&id).is_some_and(|broker| broker.rack.as_deref() == Some(&*fetch.rack));
+    if is_near(partition.leader) { None } else { partition.in_sync.iter().copied().find(|id| is_near(*id)) }
 }
 
 /// The answer as of now.
@@ -187,15 +246,15 @@ fn finished(state: &mut State, caller: &Caller, fetch: &Fetch) -> FetchResponse 
     let (mut left, mut is_first) = (fetch.max_bytes, true);
     let mut responses: Vec<(TopicKey, Vec<PartitionData>)> = Vec::new();
     let mut told = Vec::new();
-    let mut strangers = false;
+    let mut leaders = BTreeSet::new();
     for wanted in &fetch.partitions {
-        let data = match looked_up(state, caller, wanted) {
+        let data = match looked_up(state, caller, fetch, wanted) {
             Ok(looked) => {
                 let log = &looked.partition.log;
                 let max = usize::try_from(wanted.max_bytes).unwrap_or(0).min(left);
-                let records = match looked.diverging {
-                    None => log.read(wanted.offset, max, is_first),
-                    Some(_) => Bytes::new(),
+                let records = match (looked.diverging, looked.nearer) {
+                    (None, None) => log.read(wanted.offset, max, is_first),
+                    _ => Bytes::new(),
                 };
                 let records = match caller.breaks_records(looked.name, wanted.partition) {
                     true => broken(records),
@@ -204,19 +263,21 @@ fn finished(state: &mut State, caller: &Caller, fetch: &Fetch) -> FetchResponse 
                 left = left.saturating_sub(records.len());
                 is_first &= records.is_empty();
                 let marks = (log.end(), log.start());
-                let is_news = !records.is_empty() || looked.diverging.is_some() || wanted.told != Some(marks);
-                told.push((wanted.topic.clone(), wanted.partition, marks, !records.is_empty()));
+                let is_other = looked.diverging.is_some() || looked.nearer.is_some() || wanted.told != Some(marks);
+                let is_news = !records.is_empty() || is_other;
+                told.push((wanted.topic.clone(), wanted.partition, Some(marks), !records.is_empty()));
                 if fetch.incremental && !is_news {
                     continue;
                 }
-                found(caller, fetch, wanted, marks, records, looked.diverging)
+                found(caller, fetch, wanted, &looked, records)
             }
             Err(code) => {
+                told.push((wanted.topic.clone(), wanted.partition, None, false));
                 let mut data = failed(wanted.partition, code);
                 let moved = matches!(code, ErrorCode::NOT_LEADER_OR_FOLLOWER | ErrorCode::FENCED_LEADER_EPOCH);
-                if moved && caller.version >= 12 {
+                if moved && caller.version >= LEADERS_FROM {
                     data.current_leader = leader_of(state, wanted);
-                    strangers = true;
+                    leaders.insert(data.current_leader.leader_id);
                 }
                 data
             }
@@ -234,8 +295,8 @@ fn finished(state: &mut State, caller: &Caller, fetch: &Fetch) -> FetchResponse 
         TopicKey::Id(id) => message!(FetchableTopicResponse { topic_id: id.into(), partitions: partitions }),
     });
     let mut answer = message!(FetchResponse { session_id: fetch.session, responses: responses.collect() });
-    if strangers && caller.version >= 16 {
-        answer.node_endpoints = endpoints(state, caller);
+    if !leaders.is_empty() {
+        answer.node_endpoints = endpoints(state, caller, &leaders);
     }
     answer
 }
@@ -249,36 +310,26 @@ fn broken(records: Bytes) -> Bytes {
     records.into()
 }
 
-fn found(
-    caller: &Caller,
-    fetch: &Fetch,
-    wanted: &Wanted,
-    (end, start): (i64, i64),
-    records: Bytes,
-    diverging: Option<(i32, i64)>,
-) -> PartitionData {
+fn found(caller: &Caller, fetch: &Fetch, wanted: &Wanted, looked: &Looked<'_>, records: Bytes) -> PartitionData {
+    let log = &looked.partition.log;
     let mut data = message!(PartitionData {
         partition_index: wanted.partition,
-        high_watermark: end,
+        high_watermark: log.end(),
         // There are no transactions: all of it is stable.
-        last_stable_offset: end,
-        log_start_offset: if caller.version >= 5 { start } else { -1 },
+        last_stable_offset: log.end(),
+        log_start_offset: if caller.version >= 5 { log.start() } else { -1 },
         aborted_transactions: (fetch.isolation == READ_COMMITTED).then(Vec::new),
-        preferred_read_replica: -1,
+        preferred_read_replica: looked.nearer.unwrap_or(-1),
         records: Some(records),
     });
-    if let Some((epoch, end_offset)) = diverging {
+    if let Some((epoch, end_offset)) = looked.diverging {
         data.diverging_epoch = message!(EpochEndOffset { epoch: epoch, end_offset: end_offset });
     }
     data
 }
 
 fn leader_of(state: &State, wanted: &Wanted) -> LeaderIdAndEpoch {
-    let name = match &wanted.topic {
-        TopicKey::Name(name) => Some(name),
-        TopicKey::Id(id) => state.topics.name_of(*id),
-    };
-    match name.and_then(|name| state.topics.partition(name, wanted.partition)) {
+    match name_of(state, wanted).and_then(|name| state.topics.partition(name, wanted.partition)) {
         Some(partition) => {
             message!(LeaderIdAndEpoch { leader_id: partition.leader, leader_epoch: partition.leader_epoch })
         }
@@ -286,11 +337,15 @@ fn leader_of(state: &State, wanted: &Wanted) -> LeaderIdAndEpoch {
     }
 }
 
-fn endpoints(state: &State, caller: &Caller) -> Vec<NodeEndpoint> {
-    let endpoints = state.running().filter_map(|id| {
-        let address = state.address(id, caller.door)?;
-        let (host, port) = (address.host().into(), i32::from(address.port()));
-        Some(message!(NodeEndpoint { node_id: id, host: host, port: port }))
+fn endpoints(state: &State, caller: &Caller, leaders: &BTreeSet<i32>) -> Vec<NodeEndpoint> {
+    let endpoints = leaders.iter().filter_map(|id| {
+        let address = state.address(*id, caller.door)?;
+        Some(message!(NodeEndpoint {
+            node_id: *id,
+            host: address.host().into(),
+            port: i32::from(address.port()),
+            rack: state.brokers[id].rack.as_deref().map(Into::into),
+        }))
     });
     endpoints.collect()
 }
@@ -302,6 +357,8 @@ fn failed(partition: i32, code: ErrorCode) -> PartitionData {
         high_watermark: -1,
         last_stable_offset: -1,
         log_start_offset: -1,
+        aborted_transactions: matches!(code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID)
+            .then(Vec::new),
         preferred_read_replica: -1,
         records: Some(Bytes::new()),
     })

@@ -9,6 +9,10 @@ use crate::{
 
 /// A producer id: a new one, or for a producer that has one and wants a new epoch, the next epoch of it.
 pub(super) fn answer(state: &mut State, caller: &Caller, request: InitProducerIdRequest) -> InitProducerIdResponse {
+    let has_id = request.producer_id != -1;
+    if request.transactional_id.as_ref().is_some_and(|id| id.as_str().is_empty()) || has_id != (request.producer_epoch != -1) {
+        return refuse(&request, caller.version, ErrorCode::INVALID_REQUEST);
+    }
     if request.transactional_id.is_some() {
         // Transactions are not offered.
         return refuse(&request, caller.version, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);

@@ -79,17 +79,19 @@ fn looked_up(state: &State, caller: &Caller, topic: &str, asked: &ListOffsetsPar
     let log = &partition.log;
     Ok(match asked.timestamp {
         LATEST => (log.end(), -1, partition.leader_epoch),
-        EARLIEST | EARLIEST_LOCAL | EARLIEST_PENDING_UPLOAD => (log.start(), -1, epoch_at_start(log)),
-        LATEST_TIERED => NOTHING,
-        MAX_TIMESTAMP => log.latest().map_or(NOTHING, |found| (found.offset, found.timestamp, found.leader_epoch)),
+        EARLIEST => (log.start(), -1, epoch_at_start(log)),
+        EARLIEST_LOCAL if caller.version >= 8 => (log.start(), -1, epoch_at_start(log)),
+        LATEST_TIERED if caller.version >= 9 => NOTHING,
+        EARLIEST_PENDING_UPLOAD if caller.version >= 11 => NOTHING,
+        MAX_TIMESTAMP if caller.version >= 7 => log.latest().map_or(NOTHING, |found| (found.offset, found.timestamp, found.leader_epoch)),
         time if time >= 0 => log.at_time(time).map_or(NOTHING, |found| (found.offset, found.timestamp, found.leader_epoch)),
         _ => return Err(ErrorCode::UNSUPPORTED_VERSION),
     })
 }
 
-/// The epoch of the first record; −1 if there is none.
+/// The epoch of the first record, or that of the leader who will write it.
 fn epoch_at_start(log: &Log) -> i32 {
-    log.epoch_at(log.start()).unwrap_or(-1)
+    log.epoch_at(log.start()).or_else(|| log.latest_epoch()).unwrap_or(-1)
 }
 
 fn failed(partition: i32, code: ErrorCode) -> ListOffsetsPartitionResponse {

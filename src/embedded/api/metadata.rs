@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use super::Caller;
+use super::{Caller, operations};
 use crate::{
     embedded::{names, placement, state::State, topic::Topic},
     model::TopicId,
@@ -16,22 +16,19 @@ use crate::{
     },
 };
 
-/// What Kafka answers where authorized operations were not asked for.
-const OPERATIONS_UNKNOWN: i32 = i32::MIN;
-
 /// The brokers, and who leads which partition.
 pub(super) fn answer(state: &mut State, caller: &Caller, request: MetadataRequest) -> MetadataResponse {
     let may_create = caller.version < 4 || request.allow_auto_topic_creation;
-    let topics = match request.topics {
+    let topics: Vec<MetadataResponseTopic> = match request.topics {
         // Before version 1 an empty list asked for all.
         Some(topics) if !(topics.is_empty() && caller.version == 0) => {
-            // As Kafka: each is told once, however often it is named.
+            // One that is asked for twice is told once.
             let mut seen = HashSet::new();
-            let asked = topics.into_iter().map(|topic| (topic.name.map(|name| name.as_str().to_owned()), topic.topic_id));
-            let asked: Vec<_> = asked.filter(|asked| seen.insert(asked.clone())).collect();
             let mut may_be_made = if may_create { placement::room(state) } else { 0 };
-            asked
-                .into_iter()
+            let topics = topics.into_iter();
+            let topics = topics.map(|topic| (topic.name.map(|name| name.as_str().to_owned()), topic.topic_id));
+            topics
+                .filter(|asked| seen.insert(asked.clone()))
                 .map(|(name, id)| match name {
                     Some(name) => by_name(state, caller, &name, &mut may_be_made),
                     None => by_id(state, caller, id.into()),
@@ -40,17 +37,32 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: MetadataReques
         }
         _ => state.topics.iter().map(|topic| described(state, caller, topic)).collect(),
     };
+    let topics = match request.include_topic_authorized_operations {
+        true => topics.into_iter().map(with_operations).collect(),
+        false => topics,
+    };
     let mut answer = message!(MetadataResponse {
         brokers: brokers(state, caller),
         cluster_id: Some(super::CLUSTER_ID.into()),
         controller_id: state.controller(),
         topics: topics,
-        cluster_authorized_operations: OPERATIONS_UNKNOWN,
+        cluster_authorized_operations: match request.include_cluster_authorized_operations {
+            true => operations::ALL_ON_THE_CLUSTER,
+            false => operations::UNKNOWN,
+        },
     });
     if caller.version < 2 {
         answer.cluster_id = None;
     }
     answer
+}
+
+/// What may be done with a topic, where it is there.
+fn with_operations(mut topic: MetadataResponseTopic) -> MetadataResponseTopic {
+    if topic.error_code == ErrorCode::NONE.code() {
+        topic.topic_authorized_operations = operations::ALL_ON_TOPICS;
+    }
+    topic
 }
 
 fn brokers(state: &State, caller: &Caller) -> Vec<MetadataResponseBroker> {
@@ -87,7 +99,7 @@ fn by_name(state: &mut State, caller: &Caller, name: &str, may_be_made: &mut usi
     message!(MetadataResponseTopic {
         error_code: error.code(),
         name: Some(name.into()),
-        topic_authorized_operations: OPERATIONS_UNKNOWN,
+        topic_authorized_operations: operations::UNKNOWN,
     })
 }
 
@@ -98,7 +110,7 @@ fn by_id(state: &State, caller: &Caller, id: TopicId) -> MetadataResponseTopic {
             error_code: ErrorCode::UNKNOWN_TOPIC_ID.code(),
             name: if caller.version < 12 { Some("".into()) } else { None },
             topic_id: id.into(),
-            topic_authorized_operations: OPERATIONS_UNKNOWN,
+            topic_authorized_operations: operations::UNKNOWN,
         }),
     }
 }
@@ -122,7 +134,7 @@ fn described(state: &State, caller: &Caller, topic: &Topic) -> MetadataResponseT
         topic_id: if caller.version < 10 { Default::default() } else { topic.id.into() },
         is_internal: false,
         partitions: partitions.collect(),
-        topic_authorized_operations: OPERATIONS_UNKNOWN,
+        topic_authorized_operations: operations::UNKNOWN,
     })
 }
 
@@ -132,8 +144,8 @@ pub(super) fn refuse(request: &MetadataRequest, version: i16, code: ErrorCode) -
             error_code: code.code(),
             name: topic.name.clone().or_else(|| (version < 12).then(|| "".into())),
             topic_id: topic.topic_id,
-            topic_authorized_operations: OPERATIONS_UNKNOWN,
+            topic_authorized_operations: operations::UNKNOWN,
         })
     });
-    message!(MetadataResponse { topics: topics.collect(), cluster_authorized_operations: OPERATIONS_UNKNOWN })
+    message!(MetadataResponse { topics: topics.collect(), cluster_authorized_operations: operations::UNKNOWN })
 }

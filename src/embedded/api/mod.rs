@@ -5,6 +5,8 @@
 //! AddOffsetsToTxn, EndTxn, TxnOffsetCommit), the groups of KIP-848 (ConsumerGroupHeartbeat, ConsumerGroupDescribe) and
 //! share groups have their place here when they come.
 
+mod operations;
+
 use bytes::BytesMut;
 use tokio::time::Instant;
 
@@ -63,6 +65,8 @@ pub(crate) enum Outcome<A> {
     Later(Ticket),
     /// The client wants no answer.
     Never,
+    /// It wants none, and is told by the end of the connection that what it asks for was not done, and why by nobody.
+    End(String),
 }
 
 impl<A> From<A> for Outcome<A> {
@@ -139,7 +143,7 @@ macro_rules! apis {
             $(Offered { key: <$request as Served>::KEY, name: <$request as Served>::NAME, versions: ($low, $high) },)*
         ];
 
-        /// Serves a request. `Err` if it cannot be read: the connection is closed, as Kafka does.
+        /// Serves a request. `Err` if it cannot be read, or cannot be refused otherwise: the connection is closed, as Kafka does.
         pub(crate) fn serve(state: &mut State, caller: &Caller, request: &Request) -> Result<Reply, String> {
             match request.api_key {
                 $(<$request as Served>::KEY => {
@@ -201,6 +205,7 @@ fn reply<R: Served>(request: &Request, outcome: Outcome<R::Answer>) -> Result<Re
         Outcome::Now(answer) => Reply::Frame(R::write(&answer, request.version, request.correlation_id)?),
         Outcome::Later(ticket) => Reply::Later(ticket),
         Outcome::Never => Reply::Nothing,
+        Outcome::End(why) => return Err(why),
     })
 }
 

@@ -33,7 +33,7 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: OffsetCommitRe
         let partitions = topic.partitions.iter().map(|asked| {
             let done = match place {
                 Ok(name) => match state.topics.partition(name, asked.partition_index) {
-                    Some(_) => checked.and_then(|()| caller.check(name, asked.partition_index)).and_then(|()| commit(state, request.group_id.as_str(), name, asked)),
+                    Some(_) => checked.and_then(|()| caller.check(name, asked.partition_index)).and_then(|()| commit(state, caller, &request, name, asked)),
                     None => Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
                 },
                 Err(code) => Err(*code),
@@ -69,7 +69,8 @@ fn check(state: &mut State, caller: &Caller, request: &OffsetCommitRequest) -> R
 
 fn commit(
     state: &mut State,
-    group: &str,
+    caller: &Caller,
+    request: &OffsetCommitRequest,
     topic: &str,
     asked: &OffsetCommitRequestPartition,
 ) -> Result<(), ErrorCode> {
@@ -78,12 +79,15 @@ fn commit(
     if metadata.encode_utf16().count() > state.settings.max_offset_metadata {
         return Err(ErrorCode::OFFSET_METADATA_TOO_LARGE);
     }
+    let now = state.clock.millis(caller.now);
     let committed = Committed {
         offset: asked.committed_offset,
         leader_epoch: asked.committed_leader_epoch,
         metadata: metadata.to_owned(),
+        committed_ms: now,
+        expires_ms: (request.retention_time_ms >= 0).then(|| now.saturating_add(request.retention_time_ms)),
     };
-    let group = state.groups.get_mut(group).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
+    let group = state.groups.get_mut(request.group_id.as_str()).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
     group.offsets.commit(topic, asked.partition_index, committed);
     Ok(())
 }

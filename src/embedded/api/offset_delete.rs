@@ -18,7 +18,8 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: OffsetDeleteRe
     let topics = request.topics.iter().map(|topic| {
         let name = topic.name.as_str();
         let partitions = topic.partitions.iter().map(|partition| {
-            let done = delete(state, request.group_id.as_str(), name, partition.partition_index);
+            let checked = caller.check(name, partition.partition_index);
+            let done = checked.and_then(|()| delete(state, request.group_id.as_str(), name, partition.partition_index));
             message!(OffsetDeleteResponsePartition {
                 partition_index: partition.partition_index,
                 error_code: done.err().unwrap_or(ErrorCode::NONE).code(),

@@ -91,13 +91,19 @@ fn of_topic(
         TOPIC_IDS_FROM.. => state.topics.name_of(asked.topic_id.into()).map(|name| &**name),
         _ => Some(asked.name.as_str()),
     };
-    let partitions = asked.partition_indexes.iter().map(|index| match name {
-        Some(name) => partition(caller, *index, group.and_then(|group| group.offsets.get(name, *index))),
-        None => message!(OffsetFetchResponsePartitions {
-            partition_index: *index,
+    let failed = |index: i32, code: ErrorCode| {
+        message!(OffsetFetchResponsePartitions {
+            partition_index: index,
             committed_offset: -1,
-            error_code: ErrorCode::UNKNOWN_TOPIC_ID.code(),
-        }),
+            error_code: code.code(),
+        })
+    };
+    let partitions = asked.partition_indexes.iter().map(|index| match name {
+        Some(name) => match caller.check(name, *index) {
+            Ok(()) => partition(caller, *index, group.and_then(|group| group.offsets.get(name, *index))),
+            Err(code) => failed(*index, code),
+        },
+        None => failed(*index, ErrorCode::UNKNOWN_TOPIC_ID),
     });
     message!(OffsetFetchResponseTopics {
         name: asked.name.clone(),

@@ -1,10 +1,13 @@
+use std::collections::BTreeSet;
+
 use super::{Caller, Outcome};
 use crate::{
-    batch::{Appended, Batch, BatchError, DecodeLimits, RecordSet},
+    batch::{Appended, Batch},
     embedded::{
         sequences::Arrival,
         state::State,
         topic::{Partition, Topic},
+        validator::{self, Refused, Room},
     },
     model::TimestampType,
     wire::{
@@ -12,17 +15,18 @@ use crate::{
         messages::{
             ProduceRequest, ProduceResponse, message,
             produce_request::PartitionProduceData,
-            produce_response::{LeaderIdAndEpoch, PartitionProduceResponse, TopicProduceResponse},
+            produce_response::{
+                BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse,
+                TopicProduceResponse,
+            },
         },
     },
 };
 
 const ACKS_ALL: i16 = -1;
 const TOPIC_IDS_FROM: i16 = 13;
-/// What the compressed batches of one request may hold together, or else this many times what they measure: nobody else is
-/// served while they are read.
-const MAX_DECOMPRESSED: usize = 64 << 20;
-const MAX_RATIO: usize = 8;
+/// From this version on a client is told who leads in place of who it asked (KIP-951).
+const LEADERS_FROM: i16 = 10;
 
 /// Appends batches, each to its partition's log, as they are.
 pub(super) fn answer(state: &mut State, caller: &Caller, request: ProduceRequest) -> Outcome<ProduceResponse> {
@@ -32,7 +36,7 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: ProduceRequest
     let acks = request.acks;
     let batches = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
     let bytes: usize = batches.map(|data| data.records.as_ref().map_or(0, |records| records.len())).sum();
-    let mut room = MAX_DECOMPRESSED.max(MAX_RATIO * bytes);
+    let mut room = Room::of(bytes);
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for topic in request.topic_data {
         let name = match caller.version {
@@ -41,7 +45,7 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: ProduceRequest
         };
         let partition_responses = topic.partition_data.into_iter().map(|data| match &name {
             Some(name) => append(state, caller, name, acks, data, &mut room),
-            None => failed(data.index, ErrorCode::UNKNOWN_TOPIC_ID, None),
+            None => failed(data.index, ErrorCode::UNKNOWN_TOPIC_ID.into()),
         });
         let partition_responses = partition_responses.collect();
         responses.push(message!(TopicProduceResponse {
@@ -52,36 +56,24 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: ProduceRequest
     }
     state.keep_within_retention();
     match acks {
-        0 => Outcome::Never,
-        _ => message!(ProduceResponse { responses: responses }).into(),
+        0 => match first_error(&responses) {
+            None => Outcome::Never,
+            // It asks for the cluster's metadata then: the leader may be another.
+            Some(code) => Outcome::End(format!("what was produced without acknowledgement is refused: {code}")),
+        },
+        _ => {
+            let mut answer = message!(ProduceResponse { responses: responses });
+            if caller.version >= LEADERS_FROM {
+                answer.node_endpoints = leaders_told(state, caller, &answer);
+            }
+            answer.into()
+        }
     }
 }
 
-/// Why a batch is not appended.
-struct Refused {
-    code: ErrorCode,
-    why: Option<String>,
-}
-
-impl From<ErrorCode> for Refused {
-    fn from(code: ErrorCode) -> Self {
-        Refused { code, why: None }
-    }
-}
-
-impl From<BatchError> for Refused {
-    fn from(error: BatchError) -> Self {
-        let code = match error {
-            BatchError::OldFormat { .. } => ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT,
-            BatchError::TooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,
-            _ => ErrorCode::CORRUPT_MESSAGE,
-        };
-        Refused { code, why: Some(error.to_string()) }
-    }
-}
-
-fn invalid(why: impl Into<String>) -> Refused {
-    Refused { code: ErrorCode::INVALID_RECORD, why: Some(why.into()) }
+fn first_error(responses: &[TopicProduceResponse]) -> Option<ErrorCode> {
+    let mut codes = responses.iter().flat_map(|topic| &topic.partition_responses).map(|partition| partition.error_code);
+    codes.find(|code| *code != 0).map(ErrorCode::new)
 }
 
 fn append(
@@ -90,141 +82,133 @@ fn append(
     name: &str,
     acks: i16,
     data: PartitionProduceData,
-    room: &mut usize,
+    room: &mut Room,
 ) -> PartitionProduceResponse {
     let index = data.index;
     let now = state.clock.millis(caller.now);
-    let Some(topic) = state.topics.get(name) else {
-        return failed(index, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, None);
-    };
+    let unknown = || failed(index, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.into());
+    let Some(topic) = state.topics.get(name) else { return unknown() };
     let Some(partition) = usize::try_from(index).ok().and_then(|index| topic.partitions.get(index)) else {
-        return failed(index, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, None);
+        return unknown();
     };
-    let (batch, arrival) = match checked(topic, partition, caller, acks, data, now, room) {
+    let batch = match validator::batch_of(caller.version, data.records.unwrap_or_default()) {
+        Ok(batch) => batch,
+        Err(refused) => return failed(index, refused),
+    };
+    let checked = check_partition(topic, partition, index, caller, acks)
+        .and_then(|()| checked(topic, partition, index, &batch, now, room));
+    let (arrival, max_timestamp) = match checked {
         Ok(checked) => checked,
         Err(refused) => {
-            let mut answer = failed(index, refused.code, refused.why);
-            if refused.code == ErrorCode::NOT_LEADER_OR_FOLLOWER && caller.version >= 10 {
+            let code = refused.code;
+            let mut answer = failed(index, refused);
+            if code == ErrorCode::NOT_LEADER_OR_FOLLOWER && caller.version >= LEADERS_FROM {
                 let (leader_id, leader_epoch) = (partition.leader, partition.leader_epoch);
                 answer.current_leader =
                     message!(LeaderIdAndEpoch { leader_id: leader_id, leader_epoch: leader_epoch });
+            }
+            if tells_start(code) && caller.version >= 5 {
+                answer.log_start_offset = partition.log.start();
             }
             return answer;
         }
     };
     let limit = if topic.is_deleted_from() { usize::try_from(topic.number("retention.bytes")).ok() } else { None };
-    let append_time = (topic.timestamp_type() == TimestampType::LogAppendTime).then_some(now);
+    let timestamp_type = topic.timestamp_type();
+    let (max_timestamp, append_time) = match timestamp_type {
+        TimestampType::CreateTime => (max_timestamp, -1),
+        TimestampType::LogAppendTime => (now, now),
+    };
     let partition = state.topics.partition_mut(name, index).expect("it was found above");
-    let base_offset = match arrival {
-        Arrival::Duplicate(offset) => offset,
+    let (base_offset, log_append_time_ms) = match arrival {
+        // As Kafka, whatever the topic's timestamps are.
+        Arrival::Duplicate { offset, timestamp } => (offset, timestamp),
         Arrival::New => {
-            let offset = partition.log.end();
-            let as_of = Appended { base_offset: offset, leader_epoch: partition.leader_epoch, append_time };
-            let appended = batch.appended(as_of);
-            partition.sequences.written(&appended, offset);
+            let (base_offset, leader_epoch) = (partition.log.end(), partition.leader_epoch);
+            let appended = batch.appended(Appended { base_offset, leader_epoch, timestamp_type, max_timestamp });
+            partition.sequences.written(&appended, base_offset);
             state.bytes += appended.size_in_bytes();
             partition.log.append(appended);
             state.bytes -= limit.map_or(0, |limit| partition.log.keep_newest(limit));
             state.is_news = true;
-            offset
+            (base_offset, append_time)
         }
     };
     message!(PartitionProduceResponse {
         index: index,
         base_offset: base_offset,
-        log_append_time_ms: append_time.unwrap_or(-1),
+        log_append_time_ms: log_append_time_ms,
         log_start_offset: if caller.version >= 5 { partition.log.start() } else { -1 },
     })
 }
 
-/// The one batch that a produce request may carry for a partition, and what it is to its log.
-fn checked(
-    topic: &Topic,
-    partition: &Partition,
-    caller: &Caller,
-    acks: i16,
-    data: PartitionProduceData,
-    now: i64,
-    room: &mut usize,
-) -> Result<(Batch, Arrival), Refused> {
-    caller.check(&topic.name, data.index)?;
+/// Whether this broker may append to a partition now.
+fn check_partition(topic: &Topic, partition: &Partition, index: i32, caller: &Caller, acks: i16) -> Result<(), Refused> {
+    caller.check(&topic.name, index)?;
     partition.check_leader(caller.broker, -1)?;
     if acks == ACKS_ALL && (partition.in_sync.len() as i64) < topic.number("min.insync.replicas") {
         return Err(ErrorCode::NOT_ENOUGH_REPLICAS.into());
     }
-    let mut set = RecordSet::new(data.records.unwrap_or_default());
-    let batch = set.next().transpose()?.ok_or_else(|| invalid("a produce request without a record batch"))?;
-    if !set.rest().is_empty() {
-        return Err(invalid("a produce request may carry one record batch for a partition, and nothing behind it"));
-    }
-    batch.verify()?;
-    let (size, limit) = (batch.size_in_bytes(), topic.number("max.message.bytes"));
-    if size as i64 > limit {
-        let why = format!("the batch measures {size} bytes, where {limit} are allowed (max.message.bytes)");
-        return Err(Refused { code: ErrorCode::MESSAGE_TOO_LARGE, why: Some(why) });
-    }
-    if batch.is_control() {
-        return Err(invalid("clients may not write control records"));
-    }
-    if batch.is_transactional() {
-        return Err(Refused { code: ErrorCode::INVALID_TXN_STATE, why: Some("no transactions here".to_owned()) });
-    }
-    if batch.producer_id() >= 0 && (batch.base_sequence() < 0 || batch.producer_epoch() < 0) {
-        return Err(invalid("an idempotent producer's batch without an epoch or a sequence number"));
-    }
-    let arrival = partition.sequences.check(&batch)?;
-    if arrival == Arrival::New {
-        check_records(topic, &batch, now, room)?;
-    }
-    Ok((batch, arrival))
+    Ok(())
 }
 
-/// As Kafka's `LogValidator`: each record is read. Decompressed they take of the `room` that there is.
-fn check_records(topic: &Topic, batch: &Batch, now: i64, room: &mut usize) -> Result<(), Refused> {
-    let (compacted, by_producer) =
-        (topic.is_compacted(), topic.timestamp_type() == TimestampType::CreateTime);
-    let (before, after) =
-        (topic.number("message.timestamp.before.max.ms"), topic.number("message.timestamp.after.max.ms"));
-    let mut count = 0;
-    let mut limits = DecodeLimits::default();
-    limits.max_decompressed_bytes = limits.max_decompressed_bytes.min(*room);
-    let records = batch.records(limits).inspect_err(|error| {
-        if matches!(error, BatchError::TooLarge { .. }) {
-            *room = room.saturating_sub(limits.max_decompressed_bytes);
-        }
-    })?;
-    if batch.is_compressed() {
-        *room -= records.bytes().len();
-    }
-    for record in records {
-        let record = record.map_err(|error| invalid(error.to_string()))?;
-        if record.offset != batch.base_offset() + i64::from(count) {
-            return Err(invalid(format!("record {count} of the batch does not follow the one before")));
-        }
-        if compacted && record.key_range().is_none() {
-            return Err(invalid("a record without a key in a compacted topic"));
-        }
-        if by_producer && (now.saturating_sub(record.timestamp) > before || record.timestamp.saturating_sub(now) > after)
-        {
-            let why = format!("the timestamp {} is too far from the broker's time, {now}", record.timestamp);
-            return Err(Refused { code: ErrorCode::INVALID_TIMESTAMP, why: Some(why) });
-        }
-        count += 1;
-    }
-    match count > 0 && count == batch.count() && i64::from(count) == batch.next_offset() - batch.base_offset() {
-        true => Ok(()),
-        false => Err(invalid(format!("the batch has {count} records, its header says {}", batch.count()))),
-    }
+/// What a batch is to its partition's log, and the latest timestamp of its records.
+fn checked(
+    topic: &Topic,
+    partition: &Partition,
+    index: i32,
+    batch: &Batch,
+    now: i64,
+    room: &mut Room,
+) -> Result<(Arrival, i64), Refused> {
+    validator::check_batch(topic, batch)?;
+    let arrival = partition.sequences.check(batch)?;
+    let max_timestamp = match arrival {
+        Arrival::New => validator::check_records(topic, index, batch, now, room)?,
+        Arrival::Duplicate { timestamp, .. } => timestamp,
+    };
+    Ok((arrival, max_timestamp))
 }
 
-fn failed(index: i32, code: ErrorCode, why: Option<String>) -> PartitionProduceResponse {
+/// Whether an answer with this code says where the log begins, as Kafka's do once the log has been looked at.
+fn tells_start(code: ErrorCode) -> bool {
+    !matches!(
+        code,
+        ErrorCode::NOT_LEADER_OR_FOLLOWER
+            | ErrorCode::CORRUPT_MESSAGE
+            | ErrorCode::MESSAGE_TOO_LARGE
+            | ErrorCode::KAFKA_STORAGE_ERROR
+    )
+}
+
+/// Where the leaders are that an answer names.
+fn leaders_told(state: &State, caller: &Caller, answer: &ProduceResponse) -> Vec<NodeEndpoint> {
+    let partitions = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
+    let leaders: BTreeSet<i32> = partitions.map(|partition| partition.current_leader.leader_id).collect();
+    let endpoints = leaders.into_iter().filter_map(|id| {
+        let address = state.address(id, caller.door)?;
+        Some(message!(NodeEndpoint {
+            node_id: id,
+            host: address.host().into(),
+            port: i32::from(address.port()),
+            rack: state.brokers[&id].rack.as_deref().map(Into::into),
+        }))
+    });
+    endpoints.collect()
+}
+
+fn failed(index: i32, refused: Refused) -> PartitionProduceResponse {
+    let record_errors = refused.records.into_iter().map(|(index, why)| {
+        message!(BatchIndexAndErrorMessage { batch_index: index, batch_index_error_message: Some(why.into()) })
+    });
     message!(PartitionProduceResponse {
         index: index,
-        error_code: code.code(),
+        error_code: refused.code.code(),
         base_offset: -1,
         log_append_time_ms: -1,
         log_start_offset: -1,
-        error_message: why.map(Into::into),
+        record_errors: record_errors.collect(),
+        error_message: refused.why.map(Into::into),
     })
 }
 
@@ -233,7 +217,7 @@ pub(super) fn refuse(request: &ProduceRequest, _: i16, code: ErrorCode) -> Produ
         message!(TopicProduceResponse {
             name: topic.name.clone(),
             topic_id: topic.topic_id,
-            partition_responses: topic.partition_data.iter().map(|data| failed(data.index, code, None)).collect(),
+            partition_responses: topic.partition_data.iter().map(|data| failed(data.index, code.into())).collect(),
         })
     });
     message!(ProduceResponse { responses: responses.collect() })

@@ -3,7 +3,7 @@ use super::setting::settings;
 settings! {
     /// What a broker may set, as Kafka 4.3's `AbstractKafkaConfig` defines it, by name, and where it can be changed while the
     /// broker runs. Left out is what belongs to features that this broker does not have: tiered storage, share and streams
-    /// groups, quotas, delegation tokens, OAuth, replication between brokers.
+    /// groups, quotas, delegation tokens, OAuth, replication between brokers; and what Kafka does not tell.
     BROKER:
     "advertised.listeners" List - any fixed
         "Specifies the listener addresses that the Kafka brokers will advertise to clients and other brokers.";
@@ -105,8 +105,6 @@ settings! {
         "The minimum heartbeat interval for registered consumers.";
     "group.consumer.min.session.timeout.ms" Int "45000" (1..) fixed
         "The minimum allowed session timeout for registered consumers.";
-    "group.consumer.regex.refresh.interval.ms" Int "600000" (10000..) fixed
-        "The interval at which the group coordinator will refresh the topics matching the group subscribed regexes.";
     "group.consumer.session.timeout.ms" Int "45000" (1..) fixed
         "The timeout to detect client failures when using the consumer group protocol.";
     "group.coordinator.append.linger.ms" Int "-1" (-1..) fixed
@@ -183,8 +181,6 @@ settings! {
         "The interval with which we add an entry to the offset index.";
     "log.index.size.max.bytes" Int "10485760" (4..) all
         "The maximum size in bytes of the offset index.";
-    "log.initial.task.delay.ms" Long "30000" (0..) fixed
-        "The initial task delay in millisecond when initializing tasks in LogManager.";
     "log.local.retention.bytes" Long "-2" (-2..) all
         "The maximum size of local log segments that can grow for a partition before it gets eligible for deletion.";
     "log.local.retention.ms" Long "-2" (-2..) all
@@ -279,8 +275,6 @@ settings! {
         "The fully qualified name of a class that implements the KafkaPrincipalBuilder interface, which is used to build the KafkaPrincipal object used during authorization.";
     "process.roles" List - ["broker" "controller"] fixed
         "The roles that this process plays: 'broker', 'controller', or 'broker,controller' if it is both.";
-    "producer.id.expiration.check.interval.ms" Int "600000" (1..) fixed
-        "The interval at which to remove producer IDs that have expired due to producer.id.expiration.ms passing.";
     "producer.id.expiration.ms" Int "86400000" (1..) all
         "The time in ms that a topic partition leader will wait before expiring producer IDs.";
     "producer.purgatory.purge.interval.requests" Int "1000" any fixed
@@ -421,6 +415,4 @@ settings! {
         "The time in ms that the transaction coordinator will wait without receiving any transaction status updates for the current transaction before expiring its transactional id.";
     "unclean.leader.election.enable" Boolean "false" any all
         "Indicates whether to enable replicas not in the ISR set to be elected as leader as a last resort, even though doing so may result in data lossNote: In KRaft mode, when enabling this config dynamically, it needs to wait …";
-    "unclean.leader.election.interval.ms" Long "300000" (1..) fixed
-        "The frequency with which the controller checks if it should perform an unclean leader election for leaderless partitions.";
 }

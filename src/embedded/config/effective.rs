@@ -93,8 +93,10 @@ pub(crate) fn group(state: &State, broker: i32, id: &str) -> Vec<Described> {
         let inherited = synonyms.first().and_then(|synonym| synonym.value.clone());
         let own = own.and_then(|own| own.get(setting.name));
         let value = own.cloned().or(inherited).or_else(|| setting.default.map(str::to_owned));
-        let source = if own.is_some() { Source::Group } else { Source::Default };
-        synonyms.insert(0, Synonym { name: setting.name.into(), value: value.clone(), source });
+        if let Some(own) = own {
+            let (name, value) = (setting.name.into(), Some(own.clone()));
+            synonyms.insert(0, Synonym { name, value, source: Source::Group });
+        }
         described(setting, value, synonyms, false)
     });
     described.collect()
@@ -173,12 +175,16 @@ impl State {
     pub(crate) fn started_with(&self, broker: i32) -> Values {
         let settings = &self.settings;
         let mut values = vec![
+            ("broker.id", broker.to_string()),
             ("auto.create.topics.enable", settings.auto_create_topics.to_string()),
             ("default.replication.factor", self.default_replication().to_string()),
             ("group.initial.rebalance.delay.ms", settings.initial_rebalance_delay_ms.to_string()),
+            ("group.max.session.timeout.ms", settings.session_timeouts_ms.1.to_string()),
+            ("group.min.session.timeout.ms", settings.session_timeouts_ms.0.to_string()),
             ("node.id", broker.to_string()),
             ("num.partitions", settings.default_partitions.to_string()),
             ("process.roles", "broker,controller".to_owned()),
+            ("replica.selector.class", "org.apache.kafka.common.replica.RackAwareReplicaSelector".to_owned()),
         ];
         if !settings.users.is_empty() {
             values.push(("sasl.enabled.mechanisms", MECHANISMS.join(",")));

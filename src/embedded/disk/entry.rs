@@ -40,6 +40,10 @@ pub(crate) enum Entry {
         offset: i64,
         leader_epoch: i32,
         metadata: String,
+        #[serde(default)]
+        committed_ms: i64,
+        #[serde(default)]
+        expires_ms: Option<i64>,
     },
     CommitDeleted {
         group: String,

@@ -90,8 +90,8 @@ pub(super) fn read(dir: &Path) -> Result<Found, DataError> {
             Entry::LogStart { id, partition, offset } => {
                 starts.insert((id, partition), offset);
             }
-            Entry::Committed { group, topic, partition, offset, leader_epoch, metadata } => {
-                let committed = Committed { offset, leader_epoch, metadata };
+            Entry::Committed { group, topic, partition, offset, leader_epoch, metadata, committed_ms, expires_ms } => {
+                let committed = Committed { offset, leader_epoch, metadata, committed_ms, expires_ms };
                 found.kept.committed.insert((group, topic, partition), committed);
             }
             Entry::CommitDeleted { group, topic, partition } => {

@@ -25,7 +25,11 @@ impl State {
             let (name, id) = (Arc::from(entry.name), entry.id.0);
             self.topics.restore(Topic { name, id, partitions, settings: entry.settings, inherited: Arc::default() });
         }
-        for ((group, topic, partition), committed) in kept.committed {
+        for ((group, topic, partition), mut committed) in kept.committed {
+            if committed.committed_ms == 0 {
+                // It was not written down once.
+                committed.committed_ms = self.clock.start_ms();
+            }
             let delay = Duration::from_millis(self.settings.initial_rebalance_delay_ms);
             self.groups.get_or_create(&group, delay).offsets.commit(&topic, partition, committed);
         }

@@ -15,6 +15,7 @@ use super::Disk;
 use crate::{
     batch::{Appended, Batch, BatchBuilder, Compression, RecordSet},
     embedded::{group::Committed, sequences::Arrival, settings::Settings, state::State, topic::Partition},
+    model::TimestampType,
     wire::ErrorCode,
 };
 
@@ -79,7 +80,9 @@ impl Broker {
     fn append(&mut self, name: &str, sequence: i32) {
         let partition = self.state.topics.partition_mut(name, 1).unwrap();
         let (base_offset, leader_epoch) = (partition.log.end(), partition.leader_epoch);
-        let batch = batch(sequence).appended(Appended { base_offset, leader_epoch, append_time: None });
+        let (timestamp_type, max_timestamp) = (TimestampType::CreateTime, 1);
+        let as_of = Appended { base_offset, leader_epoch, timestamp_type, max_timestamp };
+        let batch = batch(sequence).appended(as_of);
         partition.sequences.written(&batch, base_offset);
         self.state.bytes += batch.size_in_bytes();
         partition.log.append(batch);
@@ -144,8 +147,8 @@ fn a_batch_sent_again_after_a_restart_is_known() {
     (0..7).for_each(|n| broker.append("a", 2 * n));
     let broker = broker.restart();
     let sequences = &broker.partition("a").sequences;
-    assert_eq!(sequences.check(&batch(12)), Ok(Arrival::Duplicate(12)));
-    assert_eq!(sequences.check(&batch(4)), Ok(Arrival::Duplicate(4)));
+    assert_eq!(sequences.check(&batch(12)), Ok(Arrival::Duplicate { offset: 12, timestamp: 1 }));
+    assert_eq!(sequences.check(&batch(4)), Ok(Arrival::Duplicate { offset: 4, timestamp: 1 }));
     assert_eq!(sequences.check(&batch(14)), Ok(Arrival::New));
     assert_eq!(sequences.check(&batch(16)), Err(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER));
 }
@@ -186,7 +189,8 @@ fn records_that_were_lost_stay_lost() {
 #[test]
 fn what_groups_committed_is_kept_until_it_is_deleted() {
     let mut broker = Broker::new();
-    let committed = |offset| Committed { offset, leader_epoch: 3, metadata: "m".to_owned() };
+    let (committed_ms, expires_ms) = (1_795_600_000_000, Some(1_795_700_000_000));
+    let committed = |offset| Committed { offset, leader_epoch: 3, metadata: "m".to_owned(), committed_ms, expires_ms };
     let delay = std::time::Duration::ZERO;
     let group = broker.state.groups.get_or_create("g", delay);
     group.offsets.commit("a", 0, committed(5));

@@ -329,6 +329,8 @@ fn committed_entry(group: &str, (topic, partition): &(Arc<str>, i32), committed:
         offset: committed.offset,
         leader_epoch: committed.leader_epoch,
         metadata: committed.metadata.clone(),
+        committed_ms: committed.committed_ms,
+        expires_ms: committed.expires_ms,
     }
 }
 

@@ -70,6 +70,8 @@ pub(crate) struct Group {
     pub(super) sync_deadline: Option<Instant>,
     /// As `group.initial.rebalance.delay.ms`.
     pub(super) initial_delay: Duration,
+    /// When the last member went.
+    pub(super) empty_since: Option<Instant>,
     pub(super) stored: Stored,
     pub(crate) offsets: Offsets,
 }
@@ -102,6 +104,7 @@ impl Group {
             join_timer: None,
             sync_deadline: None,
             initial_delay,
+            empty_since: None,
             stored: Stored::default(),
             offsets: Offsets::default(),
         }
@@ -342,6 +345,7 @@ impl Group {
             static_members: static_members.collect(),
             members,
             offsets: std::mem::take(&mut self.offsets),
+            empty_since: self.empty_since,
             ..Group::new(self.initial_delay)
         };
         self.members.values_mut().for_each(|member| member.renew_session(turn.now));

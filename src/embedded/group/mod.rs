@@ -8,13 +8,14 @@
 //! - `classic`: one group: its states, who may ask what of it, and what falls due in it
 //! - `member`: one member; `answer`: what members wait for
 //! - `join`, `rebalance`, `sync`: how a member comes in, how a generation ends, how the next begins
-//! - `offsets`: what a group has committed
+//! - `offsets`: what a group has committed; `expiry`: for how long
 //! - `coordinators`: which broker a group asks; `control`: what the state does about groups
 
 mod answer;
 mod classic;
 mod control;
 mod coordinators;
+mod expiry;
 mod groups;
 mod join;
 mod member;
@@ -27,6 +28,7 @@ mod tests;
 pub(crate) use answer::{Joined, Synced};
 pub(crate) use classic::{Group, GroupState, Turn};
 pub(crate) use coordinators::Coordinators;
+pub(crate) use expiry::CHECK_INTERVAL;
 pub(crate) use groups::Groups;
 pub(crate) use join::{Join, millis};
 pub(crate) use member::{Member, Protocol};

@@ -7,6 +7,10 @@ pub(crate) struct Committed {
     /// −1 if the client did not say.
     pub(crate) leader_epoch: i32,
     pub(crate) metadata: String,
+    /// The time of day, in milliseconds.
+    pub(crate) committed_ms: i64,
+    /// Until when it is to be kept at most, if the client said so, as it could once.
+    pub(crate) expires_ms: Option<i64>,
 }
 
 /// What a group has committed, by topic and partition.

@@ -118,6 +118,7 @@ impl Group {
         self.subscribed = self.subscriptions();
         if self.members.is_empty() {
             self.enter(GroupState::Empty);
+            self.empty_since = Some(turn.now);
             self.store();
             return;
         }

@@ -1,5 +1,8 @@
 use super::*;
-use crate::batch::{Appended, BatchBuilder, Compression};
+use crate::{
+    batch::{Appended, BatchBuilder, Compression},
+    model::TimestampType,
+};
 
 /// A directory that is there until it is dropped, and where its log starts.
 struct Scratch(PathBuf, i64);
@@ -38,7 +41,8 @@ fn batch(offset: i64, size: usize) -> Batch {
     }
     let sealed = builder.seal(Compression::None).unwrap();
     let batch = RecordSet::new(Bytes::copy_from_slice(sealed.bytes())).next().unwrap().unwrap();
-    batch.appended(Appended { base_offset: offset, leader_epoch: 0, append_time: None })
+    let (timestamp_type, max_timestamp) = (TimestampType::CreateTime, 1);
+    batch.appended(Appended { base_offset: offset, leader_epoch: 0, timestamp_type, max_timestamp })
 }
 
 /// Three batches in one file: it, its bytes, and where each batch begins and the last ends.
