@@ -91,12 +91,14 @@ async fn starts_where_it_is_told_and_moves_where_it_is_told() {
     let topic = broker.topic("consume-places", 1).await;
     let kafka = Kafka::connect(broker.bootstrap()).await.unwrap();
     let producer = kafka.producer().build().await.unwrap();
+    // Old enough to be told apart, and young enough for retention to leave them.
+    let base = Timestamp::now().as_millis() - 1_000_000;
     for number in 0..100u32 {
-        let time = Timestamp::from_millis(1_000_000 + i64::from(number) * 1_000);
+        let time = Timestamp::from_millis(base + i64::from(number) * 1_000);
         producer.send(Record::to(&topic).value(number.to_string()).timestamp(time)).await.unwrap();
     }
     let at = TopicPartition::new(&*topic, 0);
-    let time = |number: i64| Timestamp::from_millis(1_000_000 + number * 1_000 - 500);
+    let time = |number: i64| Timestamp::from_millis(base + number * 1_000 - 500);
     let mut consumer = kafka.standalone_consumer().build().await.unwrap();
     for (spec, first) in [(OffsetSpec::Beginning, 0), (OffsetSpec::At(17), 17), (OffsetSpec::Timestamp(time(42)), 42)] {
         consumer.assign([(at.clone(), spec)]).await.unwrap();
@@ -122,7 +124,7 @@ async fn starts_where_it_is_told_and_moves_where_it_is_told() {
     assert_eq!(consumer.beginning_offsets(all).await.unwrap()[&at], 0);
     assert_eq!(consumer.end_offsets(all).await.unwrap()[&at], 101);
     let found = consumer.offsets_for_times([(at.clone(), time(42))]).await.unwrap()[&at].unwrap();
-    assert_eq!((found.offset, found.timestamp.as_millis()), (42, 1_042_000));
+    assert_eq!((found.offset, found.timestamp.as_millis()), (42, base + 42_000));
     let later = Timestamp::from_millis(i64::MAX / 2);
     assert_eq!(consumer.offsets_for_times([(at.clone(), later)]).await.unwrap()[&at], None);
 
