@@ -55,3 +55,13 @@ def eventually(condition, what):
             return found
         time.sleep(0.02)
     raise AssertionError(f"not within {PATIENCE_S} s: {what}")
+
+
+def in_each_codec(produce):
+    """Has `produce(codec, values)` write as many values in each codec; all of them, in their order."""
+    written = []
+    for codec in CODECS:
+        values = [f"{codec}-{n}" for n in range(500)]
+        produce(codec, values)
+        written += values
+    return written

@@ -11,7 +11,7 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import UnknownTopicOrPartitionError
 from kafka.structs import OffsetAndMetadata
 
-from checks import CODECS, PATIENCE_S, Checks, equal, eventually
+from checks import PATIENCE_S, Checks, equal, eventually, in_each_codec
 
 SERVERS, PREFIX = sys.argv[1:3]
 ADMIN = KafkaAdminClient(bootstrap_servers=SERVERS)
@@ -63,11 +63,7 @@ def read_all(topic, partitions, count):
 def codecs():
     topic = name("codecs")
     create(topic, 1)
-    wanted = []
-    for codec in CODECS:
-        values = [f"{codec}-{n}" for n in range(500)]
-        produce(topic, values, compression_type=None if codec == "none" else codec, linger_ms=20)
-        wanted += values
+    wanted = in_each_codec(lambda codec, values: produce(topic, values, compression_type=None if codec == "none" else codec, linger_ms=20))
     equal(read_all(topic, 1, len(wanted)), wanted, "what was read")
 
 

@@ -8,7 +8,7 @@ import threading
 
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from checks import CODECS, PATIENCE_S, SASL, Checks, equal, eventually
+from checks import PATIENCE_S, SASL, Checks, equal, eventually, in_each_codec
 
 SERVERS, PREFIX = sys.argv[1:3]
 ADMIN = AdminClient({"bootstrap.servers": SERVERS})
@@ -46,11 +46,7 @@ def metadata():
 def codecs():
     topic = name("codecs")
     create(topic, 1)
-    wanted = []
-    for codec in CODECS:
-        values = [f"{codec}-{n}" for n in range(500)]
-        kcat("-P", "-t", topic, "-z", codec, "-X", "linger.ms=20", text=lines(values))
-        wanted += values
+    wanted = in_each_codec(lambda codec, values: kcat("-P", "-t", topic, "-z", codec, "-X", "linger.ms=20", text=lines(values)))
     equal(kcat("-C", "-t", topic, "-o", "beginning", "-e", "-q"), lines(wanted), "what was read")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from checks import CODECS, PATIENCE_S, SASL, Checks, equal, eventually
+from checks import PATIENCE_S, SASL, Checks, equal, eventually, in_each_codec
 
 SERVERS, PREFIX = sys.argv[1:3]
 # What isn't the tools' own matter is done by librdkafka.
@@ -87,11 +87,7 @@ def topics():
 def codecs():
     topic = name("codecs")
     create(topic, 1)
-    wanted = []
-    for codec in CODECS:
-        values = [f"{codec}-{n}" for n in range(500)]
-        run(PRODUCER, "--topic", topic, "--compression-codec", codec, text=lines(values))
-        wanted += values
+    wanted = in_each_codec(lambda codec, values: run(PRODUCER, "--topic", topic, "--compression-codec", codec, text=lines(values)))
     equal(consume(topic, len(wanted), "--from-beginning"), wanted, "what was read")
 
 
