@@ -10,7 +10,8 @@ use std::{
 
 use milena::{ConsumeError, Consumer, Kafka, NewTopic, OffsetSpec, Properties, Record, TopicPartition};
 use support::{
-    Broker, Fault, Filter, Numbers, ProxiedCluster, broker, eventually, new_topic, number_of, real_cluster_control,
+    Broker, Fault, Filter, Numbers, ProxiedCluster, broker, cluster_control, eventually, new_topic, number_of,
+    real_cluster_control,
 };
 use tokio::time::timeout;
 
@@ -189,6 +190,24 @@ async fn a_broker_that_stands_still_until_others_lead_stops_nothing() {
     numbers.send(3_000).await;
     read.until(&mut consumer, 6_000).await;
     numbers.check(&control.bootstrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_goes_before_anything_was_written_is_no_truncation() {
+    let Some(mut control) = cluster_control() else { return };
+    let topic = new_topic(&control.bootstrap(), "unwritten", 1).await;
+    let kafka = Kafka::connect(&control.bootstrap()).await.unwrap();
+    let first = control.leader(SOON, &topic, 0, |leader| leader.is_some()).await.unwrap();
+    // One that resets by itself would begin behind what it takes for cut off.
+    let reading = kafka.standalone_consumer().set("auto.offset.reset", "none");
+    let mut consumer = reading.assign_topics([&*topic], OffsetSpec::Beginning).build().await.unwrap();
+    assert!(timeout(Duration::from_millis(500), consumer.recv()).await.is_err(), "there is nothing to read");
+    control.kill(first);
+    control.leader(SOON, &topic, 0, |leader| leader.is_some_and(|now| now != first)).await;
+    let producer = kafka.producer().build().await.unwrap();
+    producer.send(Record::to(&topic).value("one")).await.unwrap();
+    let record = timeout(SOON, consumer.recv()).await.expect("it comes").unwrap().expect("it has no end");
+    assert_eq!((record.offset(), record.value()), (0, Some(&b"one"[..])));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

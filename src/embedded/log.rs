@@ -153,15 +153,16 @@ impl Log {
         self.epochs.push((epoch, self.end));
     }
 
-    /// The largest epoch up to `epoch` that has written, and where the next one begins (KIP-320).
+    /// The largest epoch up to `epoch` that has written, and where the next one begins (KIP-320); `epoch` itself, where none has.
+    /// None if nobody has led under it yet.
     pub(crate) fn end_of_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
-        // One that nobody has led under yet is not known.
-        if self.epochs.last().is_none_or(|(latest, _)| *latest < epoch) {
+        let (latest, _) = self.epochs.last()?;
+        if *latest < epoch {
             return None;
         }
         let next = self.epochs.partition_point(|(known, _)| *known <= epoch);
-        let (found, _) = self.epochs[..next].last()?;
-        Some((*found, self.epochs.get(next).map_or(self.end, |(_, start)| *start)))
+        let found = self.epochs[..next].last().map_or(epoch, |(found, _)| *found);
+        Some((found, self.epochs.get(next).map_or(self.end, |(_, start)| *start)))
     }
 
     /// The epoch of who leads, or has written last.
