@@ -5,12 +5,12 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use milena::{
-    AdminError, Api, ConsumeError, ConsumerBuilder, Embedded, ErrorCode, GroupState, Kafka, NewTopic, OffsetReset,
-    TopicPartition,
+    AdminError, Api, ConsumeError, ConsumerBuilder, Embedded, ErrorCode, Fault, GroupState, Kafka, NewTopic,
+    OffsetReset, TopicPartition,
     assignor::{Assignor, CooperativeStickyAssignor, RangeAssignor},
 };
 use support::{Commits, Journal, Member, Numbers, eventually};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 const SOON: Duration = Duration::from_secs(600);
 const TOPIC: &str = "readings";
@@ -91,6 +91,21 @@ async fn a_static_member_that_comes_back_is_not_noticed_and_one_that_does_not_is
     eventually(SOON, "all are handed out", async || journal.has_all(100)).await;
     leader.close().await;
     journal.assert_one_owner();
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_takes_no_longer_than_it_says_when_no_coordinator_answers() {
+    let (embedded, kafka, mut numbers) = cluster(1).await;
+    numbers.send(10).await;
+    let mut consumer = reader(&kafka).build().await.unwrap();
+    consumer.recv().await.unwrap().unwrap();
+    let _silence = embedded.fault(None).always(Fault::Silence);
+    let commit = consumer.commit();
+    let began = Instant::now();
+    consumer.close().await;
+    let took = began.elapsed();
+    assert!((20..=25).contains(&took.as_secs()), "{took:?}");
+    timeout(SOON, commit).await.expect("it has ended").unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]

@@ -77,11 +77,12 @@ async fn heartbeats_go_on_while_the_user_holds_a_record_and_while_no_fetch_is_an
     numbers.send(60).await;
     let journal = Journal::new();
     let through = Kafka::connect(proxied.bootstrap()).await.unwrap();
-    let mut slow = quick(&through, &group).subscribe([&*topic]).auto_commit(None).build().await.unwrap();
+    let slow = quick(&through, &group).set("session.timeout.ms", "3000").auto_commit(None);
+    let mut slow = slow.subscribe([&*topic]).build().await.unwrap();
     let first = timeout(SOON, slow.recv()).await.unwrap().unwrap().unwrap();
     let (_, generation) = slow.membership().expect("it has joined");
     // More heartbeats than fit into a session, without a poll.
-    let beats = 6_000 / 300 + 3;
+    let beats = 3_000 / 300 + 3;
     let until = proxied.answers(HEARTBEAT) + beats;
     eventually(SOON, "heartbeats go on", async || proxied.answers(HEARTBEAT) >= until).await;
     assert_eq!(slow.membership().map(|(_, generation)| generation), Some(generation));

@@ -85,7 +85,7 @@ fn mutate(random: &mut fastrand::Rng, frame: &mut Vec<u8>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_lie_of_a_broker_harms_a_client() {
-    let count: u64 = std::env::var("MILENA_MUTATIONS").map_or(30_000, |n| n.parse().expect("a number"));
+    let count: u64 = std::env::var("MILENA_MUTATIONS").map_or(15_000, |n| n.parse().expect("a number"));
     let panics_before = panics();
     let memory_before = resident();
     let told: Arc<[AtomicU64; 32]> = Arc::default();

@@ -280,10 +280,11 @@ async fn partitions_that_are_added_get_records_of_both_kinds() {
 async fn a_record_that_expires_says_whether_it_may_be_written() {
     let Some((broker, proxied)) = proxied() else { return };
     let topic = new_topic(broker.bootstrap(), "expires", 3).await;
+    let deadline = if broker.is_real() { Duration::from_secs(3) } else { Duration::from_secs(2) };
     // Far below the delivery timeout, so that what comes behind a fault is not late because of it.
     let quick = [("retry.backoff.max.ms", "100"), ("reconnect.backoff.max.ms", "100")];
     let kafka = connect(proxied.bootstrap(), &quick).await;
-    let producer = kafka.producer().delivery_timeout(Duration::from_secs(3)).batch_bytes(1_000).build().await.unwrap();
+    let producer = kafka.producer().delivery_timeout(deadline).batch_bytes(1_000).build().await.unwrap();
     let mut numbers = Numbers::new(&producer, &topic, 3);
     let expired = |told: Vec<(u32, Result<_, ProduceError>)>, possibly: bool| {
         assert!(!told.is_empty());

@@ -1,4 +1,4 @@
-use std::{io, sync::Arc, time::Duration};
+use std::{io, mem, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::{
@@ -26,6 +26,9 @@ use crate::{
 const MAX_FRAME: usize = 100 << 20;
 /// Room is made as the bytes come, and not when they are announced.
 const READ_AT_ONCE: usize = 16 << 10;
+/// Frames of so many bytes are read into one room, which the connection keeps: new room for each would leave the heap full of
+/// holes. Of smaller ones parts are kept, such as what a member says of itself.
+const INTO_ROOM: RangeInclusive<usize> = 64 << 10..=8 << 20;
 
 /// A client at the other end of a connection to one broker.
 pub(crate) struct Client {
@@ -58,6 +61,8 @@ struct Stream {
     socket: Box<dyn Socket>,
     /// `None` within the process: a test may let a day go by.
     max_idle: Option<Duration>,
+    /// Where frames are read into; it is free again once the one before is let go of.
+    room: BytesMut,
 }
 
 impl Stream {
@@ -86,7 +91,7 @@ impl Stream {
         };
         let length = usize::try_from(length).ok().filter(|length| *length <= max);
         let length = length.ok_or_else(|| malformed(format!("a frame may measure up to {max} bytes")))?;
-        let mut frame = BytesMut::new();
+        let mut frame = if INTO_ROOM.contains(&length) { mem::take(&mut self.room) } else { BytesMut::new() };
         while frame.len() < length {
             let missing = length - frame.len();
             // What has come doubles the room at most.
@@ -96,7 +101,11 @@ impl Stream {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
-        Ok(Some(frame.freeze()))
+        let whole = frame.split().freeze();
+        if INTO_ROOM.contains(&length) {
+            self.room = frame;
+        }
+        Ok(Some(whole))
     }
 }
 
@@ -108,7 +117,7 @@ impl Client {
             }
             Door::Memory => (Users::default(), None),
         };
-        let mut stream = Stream { socket, max_idle };
+        let mut stream = Stream { socket, max_idle, room: BytesMut::new() };
         let mut sasl = Sasl::new(users);
         while let Some(frame) = stream.read_frame(sasl.max_frame(MAX_FRAME)).await? {
             let request = match sasl.take(frame).map_err(malformed)? {

@@ -15,11 +15,11 @@ mod topics;
 use std::{error::Error, io, process::ExitCode};
 
 use milena::{ConfigError, ConnectError, ConsumeError, EmbeddedError, Kafka, Properties};
+use tokio::runtime::{Builder, Runtime};
 
 use args::{Arguments, Bench, Command};
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let arguments = Arguments::read();
     // What the library warns of, such as brokers that do not answer, so that an outage does not look like a hang.
     tracing_subscriber::fmt()
@@ -28,7 +28,11 @@ async fn main() -> ExitCode {
         .with_target(false)
         .without_time()
         .init();
-    match run(arguments).await {
+    let ended = match runtime_for(&arguments.command) {
+        Ok(runtime) => runtime.block_on(run(arguments)),
+        Err(error) => Err(error.into()),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads has enough, as `head`.
         Err(error) if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) => {
@@ -39,6 +43,16 @@ async fn main() -> ExitCode {
             ExitCode::from(if is_usage(&*error) { 2 } else { 1 })
         }
     }
+}
+
+fn runtime_for(command: &Command) -> io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    if matches!(command, Command::Broker(_)) {
+        // Memory that one thread gave back, allocators keep for that thread: with more of them the broker would hold twice the
+        // records that it may, and it would be no faster.
+        builder.worker_threads(1);
+    }
+    builder.enable_all().build()
 }
 
 /// Whether a setting, a pattern, a topic or an address is wrong, in place of what was to be done with it.
