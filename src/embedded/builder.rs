@@ -3,8 +3,8 @@ use std::{collections::BTreeSet, io, net::SocketAddr, path::PathBuf, sync::Arc, 
 use tokio::net::{TcpListener, lookup_host};
 
 use super::{
-    api_name::Api, disk::DataError, handle::Embedded, host::Host, listen, names, placement, settings::Settings,
-    state::Door,
+    api_name::Api, caller::Door, disk::DataError, handle::Embedded, host::Host, listen, names, placement,
+    settings::Settings,
 };
 use crate::{model::Timestamp, wire::Address};
 

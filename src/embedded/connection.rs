@@ -7,11 +7,11 @@ use tokio::{
 };
 
 use super::{
-    api::{self, Caller},
+    api,
+    caller::{Caller, Door},
     fault::Fault,
     host::{Host, Response},
     sasl::{Sasl, Step, Users},
-    state::Door,
 };
 use crate::{
     watched::Watcher,

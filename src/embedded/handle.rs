@@ -4,10 +4,10 @@ use tokio::net::TcpListener;
 
 use super::{
     builder::EmbeddedBuilder,
+    caller::Door,
     host::{self, Host},
     listen::{self, Within},
     settings::Settings,
-    state::Door,
 };
 use crate::wire::{Address, Dial};
 

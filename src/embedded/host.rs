@@ -13,11 +13,12 @@ use tokio::{
 };
 
 use super::{
-    api::{self, Answer, Caller, Reply},
+    api::{self, Reply},
+    caller::Caller,
     disk::{self, DataError, Disk, Kept},
     settings::Settings,
     state::State,
-    waiting::Ticket,
+    waiting::{Answer, Ticket},
 };
 use crate::{
     watched::{Watched, Watcher},
@@ -168,7 +169,7 @@ impl Host {
 
     /// False if what has changed could not be written.
     fn settle(&self, inner: &mut Inner, now: Instant) -> bool {
-        inner.state.settle(now);
+        api::settle(&mut inner.state, now);
         // Before any answer goes out.
         let is_kept = inner.keep();
         for (ticket, answer) in inner.state.waiting.take_ready() {

@@ -8,9 +8,9 @@ use std::{
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{
+    caller::Door,
     connection::{self, Client},
     host::Host,
-    state::Door,
 };
 use crate::wire::{Address, Dial, Dialled, Socket};
 

@@ -9,7 +9,8 @@
 //! - `validator`: which batches are appended to a log
 //! - `config/`, `names`: settings of topics, brokers and groups; what things may be called
 //! - `placement`: where replicas go
-//! - `turns`, `fetch_session`, `waiting`: what clients fetch again and again; requests that are answered later
+//! - `caller`: who asks
+//! - `turns`, `fetch_session`, `parked`, `waiting`: what clients fetch again and again; requests that are answered later
 //! - `group/`: consumer groups
 //! - `api/`: one file an API
 //! - `fault`, `named`, `received`, `control`: what a test wants to happen to requests; what they say; what was asked; what else it may do to a cluster
@@ -23,6 +24,7 @@
 mod api;
 mod api_name;
 mod builder;
+mod caller;
 mod clock;
 mod config;
 mod connection;
@@ -37,6 +39,7 @@ mod listen;
 mod log;
 mod named;
 mod names;
+mod parked;
 mod placement;
 mod received;
 mod sasl;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{api::Caller, api_name::Api, received::ReceivedRequest, state::State, turns::TopicKey};
+use super::{api_name::Api, caller::Caller, received::ReceivedRequest, state::State, turns::TopicKey};
 use crate::{
     model::TopicPartition,
     wire::{

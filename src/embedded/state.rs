@@ -7,7 +7,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    api::Caller,
+    caller::{Caller, Door},
     clock::Clock,
     config::Configs,
     disk::Kept,
@@ -68,15 +68,6 @@ pub(crate) struct BrokerState {
     pub(crate) tcp: Option<Address>,
     /// Where a proxy listens for those who come to it through one.
     pub(crate) proxied: Option<Address>,
-}
-
-/// Through which door a client came: it is told addresses that it can reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Door {
-    Memory,
-    Tcp,
-    /// Through a proxy, which stands before a TCP listener of its own.
-    Proxied,
 }
 
 impl State {
@@ -265,13 +256,7 @@ impl State {
         }
     }
 
-    /// Does what has fallen due by now, and answers fetches that have waited long enough or for what has come.
-    pub(crate) fn settle(&mut self, now: Instant) {
-        self.groups.settle(now, &mut self.waiting);
-        super::api::fetch::settle(self, now);
-    }
-
-    /// When [`settle`](State::settle) has something to do by the clock.
+    /// When [`api::settle`](super::api::settle) has something to do by the clock.
     pub(crate) fn next_wake(&self) -> Option<Instant> {
         self.waiting.next_deadline().into_iter().chain(self.groups.next_wake()).min()
     }

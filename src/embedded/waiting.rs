@@ -2,11 +2,41 @@ use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
-use super::api::Answer;
+use super::{
+    group::{Joined, Synced},
+    parked::Parked,
+};
+use crate::wire::messages::FetchResponse;
 
 /// Names a request that is answered later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Ticket(u64);
+
+/// An answer that was waited for.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Fetch(FetchResponse),
+    Join(Joined),
+    Sync(Synced),
+}
+
+impl From<FetchResponse> for Answer {
+    fn from(answer: FetchResponse) -> Self {
+        Answer::Fetch(answer)
+    }
+}
+
+impl From<Joined> for Answer {
+    fn from(answer: Joined) -> Self {
+        Answer::Join(answer)
+    }
+}
+
+impl From<Synced> for Answer {
+    fn from(answer: Synced) -> Self {
+        Answer::Sync(answer)
+    }
+}
 
 /// Requests that are answered later, and answers that are ready for them.
 #[derive(Debug, Default)]
@@ -14,7 +44,7 @@ pub(crate) struct Waiting {
     issued: u64,
     ready: Vec<(Ticket, Answer)>,
     /// Fetches that wait for records.
-    fetches: BTreeMap<Ticket, super::api::fetch::Parked>,
+    fetches: BTreeMap<Ticket, Parked>,
 }
 
 impl Waiting {
@@ -33,11 +63,11 @@ impl Waiting {
         std::mem::take(&mut self.ready)
     }
 
-    pub(crate) fn park(&mut self, ticket: Ticket, fetch: super::api::fetch::Parked) {
+    pub(crate) fn park(&mut self, ticket: Ticket, fetch: Parked) {
         self.fetches.insert(ticket, fetch);
     }
 
-    pub(crate) fn take_fetches(&mut self) -> BTreeMap<Ticket, super::api::fetch::Parked> {
+    pub(crate) fn take_fetches(&mut self) -> BTreeMap<Ticket, Parked> {
         std::mem::take(&mut self.fetches)
     }
 

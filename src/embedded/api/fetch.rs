@@ -1,8 +1,4 @@
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -12,6 +8,7 @@ use crate::{
     batch::RecordSet,
     embedded::{
         fetch_session::{FINAL_EPOCH, INITIAL_EPOCH, Step},
+        parked::{Fetch, Parked},
         state::State,
         topic::Partition,
         turns::{TopicKey, Turns, Wanted},
@@ -37,31 +34,6 @@ const READ_COMMITTED: i8 = 1;
 /// As Kafka's `fetch.max.bytes` of a broker: an answer has no more, but for a first batch that is larger.
 const MAX_BYTES: usize = 55 << 20;
 
-/// A fetch that waits for records.
-#[derive(Debug)]
-pub(crate) struct Parked {
-    pub(crate) until: Instant,
-    caller: Caller,
-    fetch: Fetch,
-}
-
-/// What is fetched, in this order.
-#[derive(Debug)]
-struct Fetch {
-    partitions: Vec<Wanted>,
-    /// Which of them did not exist when the fetch came, by their places.
-    unknown: BTreeSet<usize>,
-    /// 0 without a session.
-    session: i32,
-    /// Only what is new to the client is answered.
-    incremental: bool,
-    min_bytes: usize,
-    max_bytes: usize,
-    isolation: i8,
-    /// Where the client stands; empty where it does not say.
-    rack: String,
-}
-
 /// Records from the logs: at once if there are enough, or once there are, or when the client has waited long enough.
 pub(super) fn answer(state: &mut State, caller: &Caller, request: FetchRequest) -> Outcome<FetchResponse> {
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
@@ -78,7 +50,7 @@ pub(super) fn answer(state: &mut State, caller: &Caller, request: FetchRequest) 
 }
 
 /// Answers those that have waited long enough, or that what has come is enough for.
-pub(crate) fn settle(state: &mut State, now: Instant) {
+pub(super) fn settle(state: &mut State, now: Instant) {
     let is_news = std::mem::take(&mut state.is_news);
     if !state.waiting.has_fetches() || !is_news && state.waiting.next_deadline().is_some_and(|at| at > now) {
         return;

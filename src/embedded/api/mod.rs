@@ -11,10 +11,9 @@ use bytes::BytesMut;
 use tokio::time::Instant;
 
 use super::{
-    fault::{Fault, PartialFault},
-    group::{Joined, Synced},
-    state::{Door, State},
-    waiting::Ticket,
+    caller::Caller,
+    state::State,
+    waiting::{Answer, Ticket},
 };
 use crate::wire::{
     ErrorCode,
@@ -25,36 +24,10 @@ use crate::wire::{
 /// What Metadata and DescribeCluster call the cluster.
 pub(crate) const CLUSTER_ID: &str = "milena-embedded-broker";
 
-/// Who asks, when, and how.
-#[derive(Debug, Clone)]
-pub(crate) struct Caller {
-    pub(crate) now: Instant,
-    /// The broker that is asked.
-    pub(crate) broker: i32,
-    pub(crate) door: Door,
-    /// Of the request.
-    pub(crate) version: i16,
-    pub(crate) client_id: String,
-    /// Where the client stands, as `/127.0.0.1`.
-    pub(crate) host: String,
-    /// What a test wants to happen to parts of the request.
-    pub(crate) faults: Vec<PartialFault>,
-}
-
-impl Caller {
-    /// Whether it may have what it asks of this partition, or a test wants otherwise.
-    pub(crate) fn check(&self, topic: &str, partition: i32) -> Result<(), ErrorCode> {
-        let fault = self.faults.iter().find_map(|part| match part.fault {
-            Fault::Error(code) if part.is_of(topic, partition) => Some(code),
-            _ => None,
-        });
-        fault.map_or(Ok(()), Err)
-    }
-
-    /// Whether records of this partition are to be broken.
-    pub(crate) fn breaks_records(&self, topic: &str, partition: i32) -> bool {
-        self.faults.iter().any(|part| part.fault == Fault::CorruptRecords && part.is_of(topic, partition))
-    }
+/// Does what has fallen due by now, and answers fetches that have waited long enough or for what has come.
+pub(crate) fn settle(state: &mut State, now: Instant) {
+    state.groups.settle(now, &mut state.waiting);
+    fetch::settle(state, now);
 }
 
 /// What becomes of a request.
@@ -81,32 +54,6 @@ pub(crate) enum Reply {
     Frame(BytesMut),
     Later(Ticket),
     Nothing,
-}
-
-/// An answer that was waited for.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    Fetch(FetchResponse),
-    Join(Joined),
-    Sync(Synced),
-}
-
-impl From<FetchResponse> for Answer {
-    fn from(answer: FetchResponse) -> Self {
-        Answer::Fetch(answer)
-    }
-}
-
-impl From<Joined> for Answer {
-    fn from(answer: Joined) -> Self {
-        Answer::Join(answer)
-    }
-}
-
-impl From<Synced> for Answer {
-    fn from(answer: Synced) -> Self {
-        Answer::Sync(answer)
-    }
 }
 
 impl Answer {

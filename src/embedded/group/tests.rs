@@ -5,10 +5,7 @@ use tokio::time::Instant;
 
 use super::{Coordinators, Group, GroupState, Groups, Join, Joined, Protocol, Synced, Syncing, Turn};
 use crate::{
-    embedded::{
-        api::Answer,
-        waiting::{Ticket, Waiting},
-    },
+    embedded::waiting::{Answer, Ticket, Waiting},
     wire::ErrorCode,
 };
 
