@@ -189,6 +189,8 @@ fn requests(random: &mut Rng, is_gentle: bool, broker: i32, partition: (&'static
         0..25 => Fault::LoseAnswer,
         25..45 => Fault::Disconnect,
         // A static member's that comes after the member has given it up would fence it, as on Kafka.
+        // Applied in its turn, and heard of late or too late: what is committed meanwhile waits behind it.
+        45..70 if api == Api::OffsetCommit => Fault::AnswerLate(millis(random, 1..LONGEST_DELAY.as_millis() as u64)),
         45..55 if api == Api::JoinGroup && !is_touchy => Fault::Delay(millis(random, 1..5_000)),
         45..55 if !is_touchy => Fault::Delay(delay(random)),
         55..65 if !is_touchy => Fault::AnswerLate(delay(random)),
